@@ -1,4 +1,4 @@
-/** The bridge between the local broker and the cloud: a relay for either direction, and the health of both links. */
+/** The bridge between the local broker and the cloud: one relay per direction, and the health of both links. */
 import { Clock, Effect, type Scope } from "effect"
 import type {
   BridgeProtocol,
@@ -26,14 +26,14 @@ import type { LastSample } from "./traffic.ts"
 
 export interface BridgeOptions {
   readonly rules: ReadonlyArray<BridgeRule>
-  /** The largest payload the cloud takes, in bytes. */
+  /** The largest payload the cloud accepts, in bytes. */
   readonly maxPayloadSize: number
-  /** The key of the setting it is from. */
+  /** The setting of that limit. */
   readonly maxPayloadSetting: string
   readonly check: CloudQuestion
-  /** What makes the cloud disconnect; undefined: unknown. */
+  /** Rules for which the cloud disconnects; undefined: unknown. */
   readonly limits?: CloudLimits
-  /** Told of each change of a link. `date`: milliseconds since 1970. */
+  /** Called for each change of a link. `date`: milliseconds since 1970. */
   readonly onLink?: (side: Side, status: LinkStatus, date: number) => void
 }
 
@@ -43,12 +43,12 @@ interface BridgePeers {
   readonly health: ActorRef<HealthProtocol>
 }
 
-/** Links wait for room here; they have a bounded queue of their own before that. */
+/** Links wait for room here; they have a bounded queue before it. */
 export const bridgeMailbox: MailboxSpec = { capacity: 256, overflow: { policy: "block" } }
 
-/** Start it with `onRestart: "deadLetter"`: after a restart the links give everything again. */
+/** Start it with `onRestart: "deadLetter"`: after a restart the links redeliver everything. */
 export const bridgeBehaviour = (options: BridgeOptions, peers: BridgePeers): Behaviour<BridgeProtocol> => ({
-  // It waits for the cloud while messages go on.
+  // It waits for the cloud while messages continue.
   concurrent: { tags: ["CheckCloud"], inFlight: 16 },
   init: (context) =>
     Effect.gen(function* () {
@@ -82,7 +82,7 @@ interface Bridge {
   readonly routes: Readonly<Record<Direction, RouteCache>>
   readonly guard: LoopGuard
   readonly check: CloudCheck
-  /** Messages the other side would not take, by direction. */
+  /** Messages the other side refuses, by direction. */
   readonly refused: Record<Direction, number>
 }
 
@@ -149,7 +149,7 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
   if (batch.length > 0) yield* bridge.relays[direction].add({ origin, messages: batch })
 })
 
-/** A broker disconnects at a message it refuses; sent again, it would do so in a loop. */
+/** A broker disconnects on a message it refuses; sent again, that would repeat. */
 const unfit = (
   { maxPayloadSize: limit, maxPayloadSetting: setting, limits = noLimits }: BridgeOptions,
   direction: Direction,

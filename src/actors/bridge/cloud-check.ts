@@ -1,7 +1,7 @@
 /**
- * Whether the cloud answers: a question of ours, on the connection that is, and an answer that came by it.
+ * Checks that the cloud responds: a request on the current connection, and a response that came on it.
  *
- * The local broker has no part in it: anybody may publish there what looks like an answer.
+ * The local broker is not involved: any client may publish something that looks like a response there.
  */
 import { Deferred, Effect } from "effect"
 import { CloudNotAnswering } from "../../messages/bridge.ts"
@@ -11,9 +11,9 @@ import type { MqttMessage, Side } from "../../messages/mqtt.ts"
 import type { BridgeSide } from "./side.ts"
 
 export interface CloudQuestion {
-  /** As it is published to the cloud. No two have the same id. */
+  /** As published to the cloud. Each has its own id. */
   readonly question: (id: string) => MqttMessage
-  /** Of a message as it is passed on to the local broker. A number: the status with which the cloud refused. */
+  /** For a message as forwarded to the local broker. A number: the status code of the cloud's refusal. */
   readonly judge: (message: MqttMessage, id: string) => "answer" | "other" | number
 }
 
@@ -34,7 +34,7 @@ export class CloudCheck {
     this.sides = sides
   }
 
-  /** A message came from the cloud by this connection. */
+  /** A message from the cloud on this connection. */
   heard(message: MqttMessage, connection: number): void {
     if (message.retain) return
     for (const { connection: wanted, id, answer } of this.waiting) {
@@ -53,14 +53,14 @@ export class CloudCheck {
     )
   }
 
-  /** Asks on the first connection after `last`, and again on each that follows: a question may be lost with one. */
+  /** Sends the request on the first connection after `last`, and again on each later one: it may be lost with a connection. */
   private askFrom(last: number): Effect.Effect<MqttMessage, CloudNotAnswering> {
     const { cloud } = this.sides
     return Effect.flatMap(cloud.upAfter(last), (connection) => {
       const answered = Effect.scoped(
         Effect.gen({ self: this }, function* () {
           this.asks += 1
-          // Told apart from requests of the device's own programs.
+          // Distinguishes it from requests of the device's own programs.
           const id = `tedge-${this.asks}`
           const waiting = { connection, id, answer: Deferred.makeUnsafe<MqttMessage, CloudNotAnswering>() }
           yield* Effect.acquireRelease(
@@ -68,7 +68,7 @@ export class CloudCheck {
             () => Effect.sync(() => void this.waiting.delete(waiting))
           )
           const message = this.asked.question(id)
-          // Refused, or cut off: the answer does not come, or comes on the next connection.
+          // Refused, or interrupted: no response, or one on the next connection.
           yield* Effect.forkScoped(Effect.ignore(cloud.link.ask("Publish", { message }, { within: "1 minute" })))
           return yield* Deferred.await(waiting.answer)
         })

@@ -1,5 +1,5 @@
 /**
- * What a cloud is known to end the connection at, as far as its documentation says: named in the log, and not sent.
+ * Documented reasons for which a cloud closes the connection: such messages are logged, and not sent.
  *
  * Sources: docs.aws.amazon.com/general/latest/gr/iot-core.html, message broker (256 bytes of topic, seven slashes, both
  * without Basic Ingest's prefix); "Device Shadow MQTT topics" and API reference, GetThingShadow (names of shadows);
@@ -9,7 +9,7 @@
 import type { CloudRule } from "../../messages/bridge.ts"
 
 export interface CloudLimits {
-  /** Of a topic as it is to be published in the cloud. Undefined: nothing is known against it. */
+  /** For a topic in the cloud. Undefined: nothing is known against it. */
   readonly against: (topic: string) => CloudRule | undefined
   /** The limit of a message's size counts the PUBLISH packet, not only its payload. */
   readonly countsPacket: boolean

@@ -1,8 +1,8 @@
 /**
- * Keeps a message from going round: where a topic is bridged both ways, the broker gives back what was just sent.
+ * Prevents message loops: if a topic is bridged in both directions, the broker returns every forwarded message.
  *
- * What was forwarded is remembered, as often as it was forwarded; the first equal message that comes back is
- * swallowed, wherever it is among others. QoS and retain are not compared: a broker changes both.
+ * Forwarded messages are remembered, with their number; the first equal message that returns is
+ * dropped, wherever it is among others. QoS and retain are not compared: a broker changes both.
  */
 import { createHash } from "node:crypto"
 import { ShortLivedMap } from "../../runtime/primitives/short-lived.ts"
@@ -15,7 +15,7 @@ interface SeenMessage {
 }
 
 export class LoopGuard {
-  /** When each expected echo stops being expected, oldest first. */
+  /** When each expected echo expires, oldest first. */
   private readonly expected = new ShortLivedMap<string, Array<number>>()
   private size = 0
 
@@ -23,7 +23,7 @@ export class LoopGuard {
     return this.size
   }
 
-  /** Something is about to be published that will come back. */
+  /** A message is about to be published that will be returned. */
   expect(message: SeenMessage, now: number): void {
     if (this.size >= mostExpected) this.forgetExpired(now)
     if (this.size >= mostExpected) return
@@ -32,7 +32,7 @@ export class LoopGuard {
     this.size += 1
   }
 
-  /** Whether this is such an echo; it is expected once less then. */
+  /** Whether this is such an echo, which is then no longer expected. */
   isEcho(message: SeenMessage, now: number): boolean {
     if (this.size === 0) return false
     const key = keyOf(message)
@@ -43,7 +43,7 @@ export class LoopGuard {
     return alive.length > 0
   }
 
-  /** It was not published after all. */
+  /** It was not published. */
   forget(message: SeenMessage, now: number): void {
     this.isEcho(message, now)
   }
@@ -70,5 +70,5 @@ const keyOf = ({ side, topic, payload }: SeenMessage): string =>
 
 const expectedForMs = 100_000
 
-/** Beyond it echoes are let through: one round more, but no memory without end. */
+/** Above it echoes are forwarded: one more round, but bounded memory. */
 const mostExpected = 10_000

@@ -1,11 +1,11 @@
 /**
- * Finds the poison message: the one at which a broker disconnects.
+ * Finds the poison message: one on which a broker disconnects.
  *
- * MQTT 3.1.1 has no refusal of a publish: a broker that does not take one closes the connection, and would be given the
- * same message first on the next. Two connections in a row that end with the same oldest message make a suspect of all
- * that were in flight: they are sent one at a time. The one that ends a third connection, alone, is held back.
+ * MQTT 3.1.1 cannot refuse a publish: the broker closes the connection, and would get the same message first on the next.
+ * If two connections in a row end with the same oldest message, all messages in flight are suspects and are
+ * sent one at a time. The one that ends a third connection, alone, is held back.
  *
- * What is held back is known by topic and content: it is redelivered under another number when its own broker reconnects.
+ * Held-back messages are identified by topic and content: after a reconnect of their own broker they have another number.
  */
 import { createHash } from "node:crypto"
 import type { MqttMessage } from "../../messages/mqtt.ts"
@@ -17,45 +17,45 @@ interface SentMessage {
 }
 
 export interface Held {
-  /** When it may be tried again, alone. Milliseconds of the same clock as `now`. */
+  /** When it may be retried, alone. Milliseconds of the same clock as `now`. */
   readonly until: number
   readonly pauseMs: number
 }
 
 export class PoisonMessages {
-  /** No suspects, nothing held back: as nearly always. */
+  /** No suspects and nothing held back, which is the normal state. */
   isQuiet = true
   private suspects = new Set<number>()
   private oldest: number | undefined
   private disconnects = 0
   private readonly held = new Map<string, Held>()
-  /** Messages held back by topic, of topics of which none has passed since. */
+  /** Messages held back by topic, for topics of which none has been accepted since. */
   private readonly topics = new Map<string, number>()
 
-  /** While some are suspects, messages are sent one at a time. */
+  /** While there are suspects, messages are sent one at a time. */
   get isCautious(): boolean {
     return this.suspects.size > 0
   }
 
-  /** Undefined: it is not held back. */
+  /** Undefined: not held back. */
   heldBack(message: MqttMessage): Held | undefined {
     if (this.held.size === 0) return undefined
     const key = keyOf(message)
     const held = this.held.get(key)
     if (held !== undefined || (this.topics.get(message.topic) ?? 0) < provenTopic) return held
-    // Each message of a topic that is never taken would cost three connections.
+    // Each message of a topic that is never accepted would cost three connections.
     this.hold(key, { until: Number.NEGATIVE_INFINITY, pauseMs: firstPauseMs })
     return this.held.get(key)
   }
 
-  /** A connection ended with these of QoS 1 unacknowledged. Answers the one that is held back from now on. */
+  /** A connection ended with these of QoS 1 unacknowledged. Returns the one that is held back from now on. */
   disconnected(inFlight: ReadonlyArray<SentMessage>, now: number): SentMessage | undefined {
     const culprit = this.culprit(inFlight, now)
     this.look()
     return culprit
   }
 
-  /** The broker took it, or it is no longer ours to send. */
+  /** The broker accepted it, or it is no longer ours to send. */
   settled({ delivery, message }: SentMessage, wasTaken: boolean): void {
     this.forget(delivery)
     if (wasTaken && this.held.size > 0) {
@@ -116,7 +116,7 @@ const keyOf = ({ topic, payload }: MqttMessage): string =>
 const firstPauseMs = 5 * 60_000
 const longestPauseMs = 60 * 60_000
 
-/** So many different messages of a topic, and none that passed: it is the topic. */
+/** So many different messages of a topic, and none accepted: the topic is the cause. */
 const provenTopic = 2
 
 const mostHeld = 1_000

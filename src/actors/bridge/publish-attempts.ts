@@ -1,6 +1,6 @@
 /**
- * One attempt to publish messages on a connection, and what its answer says of each: taken, to be tried again, refused for
- * now or for good, or the one at which the broker disconnects.
+ * One attempt to publish messages on a connection, and the outcome of each: accepted, to be retried, refused temporarily
+ * or permanently, or the one on which the broker disconnects.
  */
 import { Effect } from "effect"
 import type { FailedPublish, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
@@ -18,9 +18,9 @@ export interface RelayOptions {
   readonly beforePublish: (inFlight: InFlightMessage, now: number) => void
   /** The target has refused it. */
   readonly afterRefusal: (inFlight: InFlightMessage, now: number) => void
-  /** The target will not take the message, whenever it comes. */
+  /** The target will never accept the message. */
   readonly onRefused: (message: MqttMessage, code: number) => Effect.Effect<void>
-  /** The first of a topic that is refused for now. Undefined: the target ended every connection at it. */
+  /** The first of a topic that is refused temporarily. Undefined: the target ended every connection on it. */
   readonly onHeldBack: (message: MqttMessage, code: number | undefined) => Effect.Effect<void>
 }
 
@@ -31,11 +31,11 @@ export interface Selection {
 }
 
 interface Unfinished {
-  /** To be tried again. */
+  /** To be retried. */
   readonly retry: ReadonlyArray<InFlightMessage>
-  /** Those of them that were refused for now. */
+  /** Those of them that were refused temporarily. */
   readonly refused: ReadonlyArray<InFlightMessage>
-  /** The connection ended before all was answered. */
+  /** The connection ended before all outcomes were known. */
   readonly wasDisconnected: boolean
 }
 
@@ -43,7 +43,7 @@ export class PublishAttempts {
   readonly traffic: Traffic
   readonly poison = new PoisonMessages()
   private readonly options: RelayOptions
-  /** Topics of what is held back, and was told. */
+  /** Topics of held-back messages that were logged. */
   private readonly told = new Set<string>()
   private readonly batches = new ConnectionBatches<InFlightMessage>()
   private readonly sending = new SharedLock()
@@ -82,7 +82,7 @@ export class PublishAttempts {
   ): Effect.Effect<Unfinished | "disconnected"> {
     const messages = batch.map(({ message }) => message)
     this.batches.begin(connection)
-    // The link has its own limits; a limit here would let it publish what we have given up.
+    // The link has its own limits; a limit here would let it publish messages that were given up.
     const published = Effect.flatMap(preciseNow, (now) => {
       this.traffic.sending(batch, now)
       return this.options.target.link.ask("PublishAll", { messages, connection }, { within: "Infinity" })
@@ -90,7 +90,7 @@ export class PublishAttempts {
     return Effect.matchEffect(published, {
       onSuccess: ({ sent, failed }): Effect.Effect<Unfinished | "disconnected"> =>
         sent ? this.judge(batch, failed, connection) : Effect.as(this.settleBatch(connection, []), "disconnected"),
-      // The link itself was in trouble, not its connection: a connection that is lost is awaited.
+      // The link itself failed, not its connection: a lost connection is awaited.
       onFailure: () => Effect.delay(this.judge(batch, [...batch.keys()].map(noReason), connection), "100 millis")
     }).pipe(Effect.onInterrupt(() => Effect.sync(() => void this.batches.settle(connection, []))))
   }
@@ -152,7 +152,7 @@ export class PublishAttempts {
   }
 }
 
-/** The batches in flight on each connection: what its end left unacknowledged is known when the last has settled. */
+/** The batches in flight on each connection: the unacknowledged messages are known when the last has settled. */
 class ConnectionBatches<Message> {
   private readonly open = new Map<number, { batches: number; readonly unacknowledged: Array<Message> }>()
 
@@ -162,7 +162,7 @@ class ConnectionBatches<Message> {
     else current.batches += 1
   }
 
-  /** `unacknowledged`: those of one batch that the end of the connection left so. Returns all of them once no batch is left. */
+  /** `unacknowledged`: those of one batch when the connection ended. Returns all of them once no batch is left. */
   settle(connection: number, unacknowledged: ReadonlyArray<Message>): ReadonlyArray<Message> {
     const current = this.open.get(connection)
     if (current === undefined) return []
@@ -174,15 +174,15 @@ class ConnectionBatches<Message> {
   }
 }
 
-/** The broker closed the connection; not the network, and not we for its silence. */
+/** The broker closed the connection; not the network, and not we because of a missing ping. */
 const isDisconnect = (refusal: MqttRefusal): boolean =>
   refusal._tag === "BrokerDisconnected" ||
   (refusal._tag === "ConnectionLost" && refusal.stage === "connected" && refusal.endedBy !== "network")
 
-/** MQTT 5.0, 3.4.2.1: not authorised, topic name invalid, packet too large, payload format invalid. The others pass. */
+/** MQTT 5.0, 3.4.2.1: not authorised, topic name invalid, packet too large, payload format invalid. The others are temporary. */
 const refusedForGood: ReadonlySet<number> = new Set([0x87, 0x90, 0x95, 0x99])
 
-/** Without a refusal it was the link that was in trouble. */
+/** Without a refusal the link itself failed. */
 type Failed = Pick<FailedPublish, "index"> & Partial<FailedPublish>
 
 const noReason = (index: number): Failed => ({ index })
@@ -192,13 +192,13 @@ interface Waiting {
   readonly go: () => void
 }
 
-/** A lock that many hold together, or one alone; first come, first served. */
+/** A lock with many shared holders, or one exclusive; first come, first served. */
 class SharedLock {
   private holders = 0
   private isExclusivelyHeld = false
   private readonly waiters = new ShortLivedSet<Waiting>()
 
-  /** Interrupting it releases the lock, or the place among the waiters. */
+  /** Interrupting it releases the lock, or the place in the queue. */
   use<A, E, R>(isExclusive: boolean, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       let isHeld = false

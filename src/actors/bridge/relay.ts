@@ -1,10 +1,10 @@
 /**
  * Forwards the messages of one direction: in order, several batches at a time, each message acknowledged to its source only
- * after the target acknowledged it. A batch is what came together; it is published and acknowledged together. No batch
- * waits here for another: how many are in flight is bounded by the window of the link they came by.
+ * after the target acknowledged it. A batch contains messages received together; it is published and acknowledged together.
+ * Batches do not wait for each other here: the window of the link they came on bounds those in flight.
  *
- * QoS 1 is tried again until it is through, or refused for good by the broker it is for; what is refused for now, and
- * what a broker disconnects at each time, is held back for a while. QoS 0 is sent once.
+ * QoS 1 is retried until it is accepted, or permanently refused by the receiving broker; temporarily refused messages, and
+ * those on which a broker disconnects, are held back for a while. QoS 0 is sent once.
  */
 import { Clock, Deferred, Effect, FiberSet, type Scope } from "effect"
 import { endsWithin } from "../../runtime/primitives/ends-within.ts"
@@ -54,7 +54,7 @@ export class Relay {
     return FiberSet.join(this.inFlight)
   }
 
-  /** Finishes what can be finished. What cannot stays with its broker. */
+  /** Completes what can be completed. The rest stays with its broker. */
   readonly drain: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
     yield* Deferred.succeed(this.stopping, undefined)
     if (!this.options.target.isUp) return
@@ -71,7 +71,7 @@ export class Relay {
     return Effect.ensuring(through, end)
   }
 
-  /** Answers what is left to its broker. */
+  /** Returns what is left to its broker. */
   private readonly publishAll = Effect.fnUntraced(
     { self: this },
     function* (
@@ -104,7 +104,7 @@ export class Relay {
         for (const one of refused) announced.delete(one)
         const areAllTaken = retry.length === 0 && selection.messages === left
         left = areAllTaken ? [] : left.filter((one) => !selection.messages.includes(one) || retry.includes(one))
-        // Those that a lost connection left, or that have not been sent yet, are not held up by those that were refused.
+        // Those that a lost connection left, or that have not been sent yet, are not delayed by those that were refused.
         if (refused.length === 0 || left.length > refused.length) continue
         yield* this.settle(open, left)
         if (yield* Deferred.isDone(this.stopping)) return left
@@ -115,7 +115,7 @@ export class Relay {
     }
   )
 
-  /** What is sent next of a batch, in order; nothing while all of it is held back. */
+  /** The messages of a batch to send next, in order; none while all are held back. */
   private choose(left: ReadonlyArray<InFlightMessage>, now: number): Selection {
     if (this.attempts.poison.isQuiet) return { messages: left, isExclusive: false }
     const { isCautious } = this.attempts.poison
@@ -131,13 +131,13 @@ export class Relay {
     return Effect.raceAllFirst([Effect.sleep(Math.max(until - now, shortestPauseMs)), ...ended])
   }
 
-  /** A connection that is new may make a difference: the broker has another mind, or the source gives it again. */
+  /** A new connection may help: the broker may accept now, or the source redelivers. */
   private pause(ms: number): Effect.Effect<void> {
     const { source, target } = this.options
     return Effect.raceAllFirst([Effect.sleep(ms), target.upAgain, source.upAgain, Deferred.await(this.stopping)])
   }
 
-  /** Acknowledges what is not left. */
+  /** Acknowledges the rest. */
   private settle(open: Set<InFlightMessage>, left: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
     return Effect.flatMap(preciseNow, (now) => {
       const kept = new Set(left)

@@ -1,4 +1,4 @@
-/** Where a message goes: the first rule that matches decides, as in thin-edge's bridge. */
+/** The route of a message: the first matching rule decides, as in thin-edge's bridge. */
 import type { BridgeRule, CloudRule } from "../../messages/bridge.ts"
 import { BoundedMap } from "../../runtime/primitives/bounded-map.ts"
 import { isTopic, matchesFilter } from "./rules.ts"
@@ -7,7 +7,7 @@ export type Direction = BridgeRule["direction"]
 
 const opposite = (direction: Direction): Direction => (direction === "outbound" ? "inbound" : "outbound")
 
-/** The topic on the other side; undefined: no rule, or the topic has no part below the prefix. */
+/** The topic on the other side; undefined: no rule, or nothing left of the topic below the prefix. */
 export const targetTopic = (
   rules: ReadonlyArray<BridgeRule>,
   direction: Direction,
@@ -21,15 +21,15 @@ export const targetTopic = (
 
 export interface Route {
   readonly topic: string
-  /** False: it cannot be published on. */
+  /** False: not a valid topic to publish on. */
   readonly isTopic: boolean
-  /** Whether the broker sends it back to us, and we would forward it to its source. */
+  /** Whether the broker returns it to us, and we would forward it to its source. */
   readonly comesBack: boolean
-  /** What is known against it on the other side. */
+  /** Reason for which the other side would refuse it. */
   readonly against: CloudRule | undefined
 }
 
-/** The routes of one direction. Devices use the same few topics again and again: those are remembered. */
+/** The routes of one direction, cached: devices use the same few topics again and again. */
 export class RouteCache {
   private readonly rules: ReadonlyArray<BridgeRule>
   private readonly direction: Direction
@@ -64,7 +64,7 @@ export class RouteCache {
   }
 }
 
-/** What to subscribe to on the side where messages of this direction come from. */
+/** Subscriptions on the side where messages of this direction come from. */
 export const filtersOf = (rules: ReadonlyArray<BridgeRule>, direction: Direction): ReadonlyArray<string> => [
   ...new Set(rules.filter((rule) => rule.direction === direction).map((rule) => rule.filter))
 ]

@@ -26,7 +26,7 @@ export const inbound = ({ local, remote }: Prefixes, topic: string): BridgeRule 
 })
 
 export interface CumulocityRules {
-  /** `c8y`, or what `c8y.bridge.topic_prefix` says. */
+  /** `c8y`, or the value of `c8y.bridge.topic_prefix`. */
   readonly topicPrefix: string
   /** Device certificate, or user name and password. */
   readonly authenticatesBy: "certificate" | "password"
@@ -56,7 +56,7 @@ export const rulesForCumulocity = (settings: CumulocityRules): ReadonlyArray<Bri
   ]
 }
 
-/** Filters on either side without which the connection is of no use: what the device says, tokens, operations. */
+/** Required filters on either side: data of the device, tokens, operations. */
 export const neededForCumulocity = (topicPrefix: string): ReadonlyArray<string> => [
   `${topicPrefix}/s/us/#`,
   `${topicPrefix}/s/uat`,
@@ -95,13 +95,13 @@ export const rulesForAws = (topicPrefix: string, deviceId: string): ReadonlyArra
     inbound(thing, "cmd/#"),
     outbound(shadow, "shadow/#"),
     inbound(shadow, "shadow/#"),
-    // The device hears itself: that is how the connection is checked.
+    // The device receives its own message: that is the connection check.
     outbound({ local: `${topicPrefix}/test-connection`, remote: check }, ""),
     inbound({ local: `${topicPrefix}/connection-success`, remote: check }, "")
   ]
 }
 
-/** Filters on either side without which the connection is of no use. */
+/** Required filters on either side. */
 export const neededForAws = (topicPrefix: string, deviceId: string): ReadonlyArray<string> => [
   `${topicPrefix}/td/#`,
   `thinedge/${deviceId}/cmd/#`
@@ -121,7 +121,7 @@ export const rulesForAzure = (topicPrefix: string, deviceId: string): ReadonlyAr
   ]
 }
 
-/** Filters on either side without which the connection is of no use. */
+/** Required filters on either side. */
 export const neededForAzure = (topicPrefix: string, deviceId: string): ReadonlyArray<string> => [
   `${topicPrefix}/messages/events/#`,
   `devices/${deviceId}/messages/devicebound/#`

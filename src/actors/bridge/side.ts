@@ -1,8 +1,8 @@
 /**
- * What the bridge knows of one of its two brokers, from what its link reports.
+ * The bridge's view of one of its two brokers, from the reports of its link.
  *
- * A message that came with QoS 1 by an earlier connection is redelivered when the broker has kept the session: then
- * our copy is dropped. When the broker has lost the session, our copy is the only one.
+ * A QoS 1 message from an earlier connection is redelivered if the broker has kept the session: then
+ * our copy is dropped. If the broker has lost the session, our copy is the only one.
  */
 import { Deferred, Effect, Latch } from "effect"
 import type { LinkReport } from "../../messages/bridge.ts"
@@ -10,24 +10,24 @@ import type { LinkProtocol, LinkStatus, MqttMessage, MqttRefusal } from "../../m
 import { dateOf, type EventTime, type Present } from "../../runtime/primitives/event-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 
-/** By which connection a message came. */
+/** The connection a message came on. */
 interface Origin {
   readonly connection: number
   readonly session: number
 }
 
-/** Messages that came together and are published and acknowledged together. */
+/** Messages that are received, published and acknowledged together. */
 export interface Batch {
   readonly origin: Origin
   readonly messages: ReadonlyArray<InFlightMessage>
 }
 
 export interface InFlightMessage {
-  /** Names the message at the link it came by. */
+  /** Identifies the message at the link it came on. */
   readonly delivery: number
-  /** As it is published on the other side. */
+  /** As published on the other side. */
   readonly message: MqttMessage
-  /** The broker there gives it back to us. */
+  /** The broker there returns it to us. */
   readonly comesBack: boolean
 }
 
@@ -87,7 +87,7 @@ export class BridgeSide {
 export class LinkPast {
   private status: LinkStatus | undefined
   private since: EventTime | undefined
-  /** Why it is not up: of the last attempt. */
+  /** Why it is down: of the last attempt. */
   private failure: MqttRefusal | undefined
   /** The attempt, and the pause after it. */
   private retry: { readonly from: EventTime; readonly inMs: number } | undefined

@@ -1,4 +1,4 @@
-/** What went through one direction of the bridge, and what waits in it: for people who watch. It starts no timer. */
+/** Traffic of one direction of the bridge, and its waiting messages: for observers. Starts no timer. */
 import { Effect } from "effect"
 import type { DirectionFacts, History as HistoryFacts, Timeline } from "../../messages/status/snapshot.ts"
 import { microseconds } from "../../runtime/primitives/process-time.ts"
@@ -23,16 +23,16 @@ export interface LastSample {
 export class Traffic {
   readonly direction: "outbound" | "inbound"
   messages = 0
-  /** QoS 0 that a lost connection took, and what was refused for good. */
+  /** QoS 0 lost with a connection, and permanently refused messages. */
   dropped = 0
   /** Messages that the target has not acknowledged. */
   waiting = 0
-  /** The last message that was sampled. */
+  /** The last sampled message. */
   lastSample: LastSample | undefined
   private bytes = 0
   private heldBack = 0
   private readonly history = new History()
-  /** By arrival, the oldest first. */
+  /** By arrival, oldest first. */
   private readonly arrivals = new Map<Batch, number>()
   private isSampling = false
   private sample: Sample | undefined
@@ -41,7 +41,7 @@ export class Traffic {
     this.direction = direction
   }
 
-  /** The next message that comes is followed on its way. */
+  /** The next message is traced. */
   sampleNext(): void {
     this.isSampling = this.sample === undefined
   }
@@ -60,7 +60,7 @@ export class Traffic {
     if (this.sample !== undefined && messages.includes(this.sample.one)) this.sample.sent = now
   }
 
-  /** The target took those of the batch whose index is not in `failed`. */
+  /** The target accepted those of the batch whose index is not in `failed`. */
   taken(messages: ReadonlyArray<InFlightMessage>, failed: ReadonlySet<number>, now: number): void {
     let bytes = 0
     for (const [index, { message }] of messages.entries()) if (!failed.has(index)) bytes += message.payload.length
@@ -84,7 +84,7 @@ export class Traffic {
     if (this.sample !== undefined && batch.messages.includes(this.sample.one)) this.endSample(this.sample, "left", now)
   }
 
-  /** `pause`: until they are tried again. */
+  /** `pause`: until they are retried. */
   holdingBack(messages: number, pause: Effect.Effect<void>): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.heldBack += messages
@@ -130,7 +130,7 @@ export class Traffic {
   }
 }
 
-/** Counts of the last minutes in buckets of time. Written on an event and read on request: no timer. */
+/** Counts of the last minutes in time buckets. Updated on events and read on request: no timer. */
 export class History {
   private readonly messages = new Array<number>(buckets).fill(0)
   private readonly bytes = new Array<number>(buckets).fill(0)
@@ -144,7 +144,7 @@ export class History {
     this.bytes[place] = (this.bytes[place] ?? 0) + bytes
   }
 
-  /** The oldest first; the last one is not over. */
+  /** Oldest first; the last one is incomplete. */
   facts(now: number): HistoryFacts {
     const place = this.advance(now)
     const inOrder = (ring: ReadonlyArray<number>) => [...ring.slice(place + 1), ...ring.slice(0, place + 1)]

@@ -1,4 +1,4 @@
-/** From single settings to the records the actors use. */
+/** Builds the actors' records from single settings. */
 import { Effect } from "effect"
 import { type InvalidSetting, SettingsIncomplete } from "../../messages/config.ts"
 import type { CloudProfile } from "../../messages/settings/file-layer.ts"
@@ -125,7 +125,7 @@ const cloudSection = (
     }
   })
 
-/** A file may hold what the cloud does not take: then the next that it takes. */
+/** A file may contain a value that the cloud does not accept: then the nearest that it accepts. */
 const keepAlive = (read: SettingReader, name: CloudName): number => {
   const key = `${name}.bridge.keepalive_interval`
   const seconds = Math.ceil(read.durationMs(key) / 1000)
@@ -190,7 +190,7 @@ const pairOrNone = (read: SettingReader, ...keys: ReadonlyArray<string>): Effect
   return set.length > 0 && missing.length > 0 ? Effect.fail(new SettingsIncomplete({ set, missing })) : Effect.void
 }
 
-/** The table allows these words only. */
+/** The table allows only these values. */
 const oneOf = <Word extends string>(text: string, ...words: ReadonlyArray<Word>): Word => {
   const found = words.find((word) => word === text)
   if (found === undefined) throw new Error(`the settings table allows "${text}", which has no type`)

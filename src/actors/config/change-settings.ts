@@ -1,4 +1,4 @@
-/** `config set | unset | add | remove`: what a change means for the file. Writing it is edit-file.ts. */
+/** `config set | unset | add | remove`: the change of the file's content. Writing it is edit-file.ts. */
 import { Effect, Redacted, Result } from "effect"
 import { InvalidSetting, type SettingSelector, type Warned, type WriteRefusal } from "../../messages/config.ts"
 import { parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
@@ -42,7 +42,7 @@ const tellingNoEffect = (
 export const unsetSetting = (place: ConfigPlace, writing: ConfigWriting, selector: SettingSelector) =>
   changeSetting(place, writing, selector, () => Effect.succeed(undefined))
 
-/** Writes the file as it is: what keeps a change from being written keeps this from it as well. */
+/** Writes the file unchanged: fails for the same reasons as a change. */
 export const checkWritable = (
   place: ConfigPlace,
   writing: ConfigWriting,
@@ -77,15 +77,15 @@ export const removeFromSetting = (place: ConfigPlace, writing: ConfigWriting, ch
       }
       const resolved = resolveSetting(name, written(open))
       if (resolved.kind === "unset") return unchanged
-      // A PIN that was set with the URI was put apart.
+      // A PIN that was set with the URI was stored separately.
       return resolved.value === given || resolved.value === pinnedUri(given)?.uri ? undefined : unchanged
     })
   )
 
-/** The file shall stay as it is. */
+/** The file is to stay unchanged. */
 const unchanged = Symbol("unchanged")
 
-/** `decide` answers the new value; undefined: unset. */
+/** `decide` returns the new value; undefined: unset. */
 const changeSetting = (
   place: ConfigPlace,
   writing: ConfigWriting,
@@ -100,7 +100,7 @@ const changeSetting = (
     return { warnings: [...warnings, ...written] }
   })
 
-/** The files and defaults alone: what the environment has is never written. */
+/** The files and defaults alone: values of the environment are never written. */
 const written = ({ sources, own }: OpenConfig): Sources => ({
   ...sources,
   options: emptyLayer,

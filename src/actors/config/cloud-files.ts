@@ -1,5 +1,5 @@
 /**
- * In which file the settings of a cloud are: `mappers/<cloud>[.<profile>]/mapper.toml`, or tedge.toml.
+ * The file of a cloud's settings: `mappers/<cloud>[.<profile>]/mapper.toml`, or tedge.toml.
  *
  * A cloud with a mapper.toml, of whatever profile, has its settings there, and a table in tedge.toml is ignored. One
  * without has them in tedge.toml as soon as that has a table of any cloud; else its first setting makes its mapper.toml.
@@ -19,17 +19,17 @@ import { parseProfile } from "../../messages/settings/setting-name.ts"
 import { codeOf } from "../../platform/process/error-code.ts"
 import { readTomlFile, type TomlRead } from "../../platform/toml/toml-file.ts"
 
-/** What an edit needs to know of a file. */
+/** Parameters of an edit. */
 export interface MapperFile extends CloudProfile, PlacedLayer {
   readonly path: string
   readonly text: string
   readonly mode: number
 }
 
-/** A file that cannot be used. */
+/** An unusable file. */
 interface CloudFault {
   readonly profile: string | undefined
-  /** It is the directory `mappers`: nothing is known of any section. */
+  /** The directory `mappers` itself: no section is known. */
   readonly isDirectory?: true
   readonly path: string
   readonly problem: Exclude<TomlRead, { readonly kind: "read" | "absent" }>
@@ -48,7 +48,7 @@ export type AllCloudFiles = Readonly<Record<CloudName, CloudFiles>>
 export const mapperFile = (configDir: string, { cloud, profile }: CloudProfile): string =>
   join(mappersDirectory(configDir), profile === undefined ? cloud : `${cloud}.${profile}`, mapperFileName)
 
-/** `tedge`: what tedge.toml says. `configDir` undefined: the files count as absent. */
+/** `tedge`: content of tedge.toml. `configDir` undefined: the files count as absent. */
 export const readCloudFiles = (configDir: string | undefined, tedge: TomlTable): AllCloudFiles => {
   const none: CloudFiles = { layout: "mapper.toml", files: [], faults: [], ignoredTable: false }
   if (configDir === undefined) return { c8y: none, az: none, aws: none }
@@ -76,7 +76,7 @@ export const readCloudFiles = (configDir: string | undefined, tedge: TomlTable):
   return { c8y: filesOf("c8y"), az: filesOf("az"), aws: filesOf("aws") }
 }
 
-/** Those of sections that have a file, whether it can be used or not. */
+/** Sections that have a file, usable or not. */
 export const fileProfiles = (clouds: AllCloudFiles): ReadonlyMap<CloudName, ReadonlyArray<string>> =>
   new Map(
     cloudNames.map((cloud) => [
@@ -98,7 +98,7 @@ const readMapperFile = (configDir: string, section: CloudProfile): ReadonlyArray
   return [{ ...section, ...layer, path, text: read.text, mode: read.mode }]
 }
 
-/** Undefined: the directory is none of this cloud's, or its name cannot be a profile's. */
+/** Undefined: not a directory of this cloud, or its name is not a valid profile. */
 const sectionOf = (directory: string, cloud: CloudName): CloudProfile | undefined => {
   if (directory === cloud) return { cloud, profile: undefined }
   const name = directory.startsWith(`${cloud}.`) ? directory.slice(cloud.length + 1) : ""
@@ -106,7 +106,7 @@ const sectionOf = (directory: string, cloud: CloudName): CloudProfile | undefine
   return "name" in parsed && parsed.name === name ? { cloud, profile: name } : undefined
 }
 
-/** The code why they cannot be listed. */
+/** The error code if they cannot be listed. */
 const directoriesIn = (path: string): ReadonlyArray<string> | string => {
   try {
     return statSync(path, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(path)

@@ -1,4 +1,4 @@
-/** The device's identity: the common name in its certificate. Loaded with node:crypto only when it is asked for. */
+/** The device's identity: the common name of its certificate. Loads node:crypto only when called. */
 import { closeSync, constants, openSync, readSync } from "node:fs"
 import type { IdProblem } from "../../messages/settings/resolved-settings.ts"
 import { controlCharacterIn } from "../../messages/shown-text.ts"
@@ -10,7 +10,7 @@ export const readCommonName = (certPath: string): { readonly name: string } | { 
   const file = readStart(certPath)
   if (typeof file === "string") return problem(file === "ENOENT" ? "missing" : "unreadable", file)
   try {
-    // Not a static import: reading other settings shall not pay for loading OpenSSL's bindings.
+    // Not a static import: reading other settings should not load OpenSSL's bindings.
     const { X509Certificate } = process.getBuiltinModule("node:crypto")
     const blocks = pemCertificates(file.toString("latin1"))
     const certificates = (blocks.length === 0 ? [file] : blocks).map((der) => new X509Certificate(der))
@@ -25,7 +25,7 @@ export const readCommonName = (certPath: string): { readonly name: string } | { 
   }
 }
 
-/** The bytes, or an error code. A file that is longer than this is refused where it is used. */
+/** The bytes, or an error code. A longer file is refused where it is used. */
 const readStart = (path: string): Buffer | string => {
   let file: number | undefined
   try {

@@ -1,7 +1,7 @@
 /**
  * ConfigActor: the settings of the device, read and changed.
  *
- * It keeps nothing between messages: each reads the file again, so an edit by hand counts at once.
+ * It has no state between messages: each reads the files again, so a manual edit takes effect immediately.
  */
 import { Effect } from "effect"
 import type {
@@ -86,7 +86,7 @@ const readCloudSettings = (place: ConfigPlace, wanted: Payload<"ReadCloudSetting
       const whole = yield* openForWriting(place)
       const open = withoutSection(whole, section)
       const settings = yield* buildCloudSettings(withoutBadUris(open), place, section, "bare")
-      // No other PIN than that of the settings is ever tried.
+      // No PIN but that of the settings is ever tried.
       const cryptoki = mayLackSecret(whole, section)
         ? { ...settings.cryptoki, mode: "off" as const }
         : settings.cryptoki
@@ -128,7 +128,7 @@ const getSetting = (place: ConfigPlace, selector: Payload<"Get">): Reads<"Get"> 
     return { ...shown, idProblem, warnings: [...warnings, ...toldWith(shown, open.warnings)] }
   })
 
-/** What cannot be shown is left out: it keeps nothing else from being listed. */
+/** An unreadable setting is omitted: the others are still listed. */
 const listSettings = (place: ConfigPlace, filter: string): Reads<"List"> =>
   Effect.gen(function* () {
     const open = yield* openForWriting(place)

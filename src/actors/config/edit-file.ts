@@ -1,5 +1,5 @@
 /**
- * Writes one setting to the file it belongs to: locked, reread, edited, checked, replaced as a whole.
+ * Writes one setting to its file: locked, reread, edited, checked, replaced atomically.
  *
  * Environment and options are never written.
  */
@@ -27,14 +27,14 @@ import type { OwnFile } from "./own-files.ts"
 import { type ConfigPlace, configFile } from "./read-sources.ts"
 import { type FileChange, writeFiles } from "./write-files.ts"
 
-/** What writing needs from outside. */
+/** Dependencies of writing. */
 export interface ConfigWriting {
-  /** Runs `work` while no other process that asks for the same lock file does. */
+  /** Runs `work` while no other process holds the same lock file. */
   readonly locked: <A, E>(lockFile: string, work: Effect.Effect<A, E>) => Effect.Effect<A, E | ConfigFileNotWritten>
   readonly changed: (event: ConfigEvent) => Effect.Effect<void>
 }
 
-/** `decide` answers the new value, or undefined if nothing is to change. */
+/** `decide` returns the new value, or undefined if nothing is to change. */
 export const editFile = (
   place: ConfigPlace,
   writing: ConfigWriting,
@@ -66,8 +66,8 @@ export const editFile = (
   })
 
 /**
- * Replaces each file that setting the value would change by itself. A tedge.toml that is not there becomes what the first
- * setting makes of it, without the setting; another file is removed again, as nothing is in it.
+ * Replaces each file that setting the value would change by itself. A missing tedge.toml is created as by the first
+ * setting, without the setting; another file is removed again, as it would be empty.
  */
 export const rewriteFile = (
   place: ConfigPlace,
@@ -88,7 +88,7 @@ export const rewriteFile = (
   return locked(place, writing, work)
 }
 
-/** Of the file that the setting belongs to, and of the one that it would be removed from. */
+/** Of the file that the setting belongs to, and of the one it would be removed from. */
 const unchangedFiles = (
   place: ConfigPlace,
   open: OpenConfig,
@@ -107,7 +107,7 @@ const unchangedFiles = (
   return Effect.succeed([{ path, before: text, after, holdsSecret: secretIn(section) }])
 }
 
-/** One lock for all files of the settings: in which a value belongs depends on all of them. */
+/** One lock for all settings files: which one a value belongs to depends on all of them. */
 export const locked = <A, E>(place: ConfigPlace, writing: ConfigWriting, work: Effect.Effect<A, E>) => {
   const path = configFile(place)
   return Effect.andThen(
@@ -116,7 +116,7 @@ export const locked = <A, E>(place: ConfigPlace, writing: ConfigWriting, work: E
   )
 }
 
-/** The files as they are; refused when the one that the setting is in cannot be used. */
+/** The current files; refused if the setting's file is unusable. */
 const openForChange = (place: ConfigPlace, name: SettingName): Effect.Effect<OpenConfig, ConfigFileRefusal> =>
   Effect.tap(openForWriting(place), (open) => {
     const section = sectionOf(fullKey(name))
@@ -124,7 +124,7 @@ const openForChange = (place: ConfigPlace, name: SettingName): Effect.Effect<Ope
     return Effect.andThen(refuseOwnFault(open, name.setting.key), fault)
   })
 
-/** The files as they are; refused when one that has to be read for an upgrade cannot be used. */
+/** The current files; refused if one required for an upgrade is unusable. */
 export const openForUpgrade = (place: ConfigPlace): Effect.Effect<OpenConfig, ConfigFileRefusal> =>
   Effect.tap(openForWriting(place), (open) =>
     Effect.gen(function* () {
@@ -136,8 +136,8 @@ export const openForUpgrade = (place: ConfigPlace): Effect.Effect<OpenConfig, Co
   )
 
 /**
- * In an order in which each step reads as before or as wanted: our own files go before the others, so a value is set
- * there first, and taken away there last.
+ * In an order in which after each step the settings read as before or as wanted: a value is first set in our own
+ * files, and last removed from the others.
  */
 const changesFor = (
   place: ConfigPlace,
@@ -155,7 +155,7 @@ const changesFor = (
   })
 }
 
-/** PINs, passwords, and the settings of tedge-p11-server have files of our own. */
+/** PINs, passwords, and the settings of tedge-p11-server have our own files. */
 const ownPlace = (
   { own: { secrets, p11Server } }: OpenConfig,
   name: SettingName
@@ -165,7 +165,7 @@ const ownPlace = (
   return table === "p11_server" ? { file: p11Server, at, isSecret: false } : undefined
 }
 
-/** The first setting on a fresh device makes the directory. */
+/** The first setting on a fresh device creates the directory. */
 const makeDirectory = (directory: string, path: string): Effect.Effect<void, ConfigFileNotWritten> =>
   Effect.try({
     try: () => makeDirectories(directory),

@@ -1,4 +1,4 @@
-/** What a change of a cloud's setting makes of its mapper.toml. Comments and keys of others stay. */
+/** Applies a change of a cloud's setting to its mapper.toml. Comments and unknown keys are kept. */
 import { Effect } from "effect"
 import { ConfigFileNotEditable } from "../../messages/config.ts"
 import { type CloudProfile, cloudTypeKey, mapperLayer } from "../../messages/settings/file-layer.ts"
@@ -45,7 +45,7 @@ export const editedMapper = (
     if (result.kind === "refused") return yield* new ConfigFileNotEditable({ path, key, detail: result.detail })
     if (value !== undefined) return change(result.text)
     const left = pruned(result, at)
-    // Without a file of the cloud an ignored table in tedge.toml would count again.
+    // Without a file of the cloud an ignored table in tedge.toml would take effect again.
     return change(isWithoutContent(left.text) && !open.clouds[section.cloud].ignoredTable ? undefined : left.text)
   })
 
@@ -68,7 +68,7 @@ export const mapperText = (
   return { path: mapperFile(place.configDir, section), text: file?.text, file }
 }
 
-/** Whether a text of the section's mapper.toml holds a PIN or a password. */
+/** Whether a text of the section's mapper.toml contains a PIN or a password. */
 export const secretIn =
   (section: CloudProfile) =>
   (text: string): boolean => {

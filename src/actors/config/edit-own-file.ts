@@ -1,4 +1,4 @@
-/** What a change makes of one of our own files: secrets.toml or tedge-p11-server.toml. */
+/** Applies a change to one of our own files: secrets.toml or tedge-p11-server.toml. */
 import { Effect } from "effect"
 import { ConfigFileNotEditable } from "../../messages/config.ts"
 import type { Value } from "../../messages/settings/setting.ts"
@@ -15,7 +15,7 @@ export const ownChange = (
   isSecret: boolean
 ): FileChange => ({ path, before: text, after, holdsSecret: () => isSecret })
 
-/** Sets the setting, at its present place; undefined removes it, and the file with the last one. */
+/** Sets the setting in its current place; undefined removes it, and with the last one the file. */
 export const editedOwn = (
   file: OwnFile,
   { key, at, value }: { readonly key: string; readonly at: ReadonlyArray<string>; readonly value: Value | undefined }

@@ -1,7 +1,7 @@
 /**
- * What a change of a setting makes of the file where thin-edge's own programs look for it: mapper.toml or tedge.toml.
+ * Applies a change of a setting to the file that thin-edge's own programs read: mapper.toml or tedge.toml.
  *
- * A version 1 tedge.toml gets its newer names on this occasion.
+ * Renames old keys of a version 1 tedge.toml at the same time.
  */
 import { Effect } from "effect"
 import { ConfigFileNotEditable } from "../../messages/config.ts"
@@ -65,11 +65,11 @@ const edited = (
     const edits = [...migration, ...older.map((place) => ({ at: place, value: undefined })), { at, value }]
     const result = editToml(file.text ?? "", edits)
     if (result.kind === "refused") return yield* refused(result.detail)
-    // A profile that has nothing left goes.
+    // An emptied profile is removed.
     return value === undefined && name.profile !== undefined ? pruned(result, at).text : result.text
   })
 
-/** Undefined: something in the file has a type no setting has. */
+/** Undefined: the file contains a value of a type that no setting has. */
 export const migrationEdits = ({ text = "", layer }: ReadFile): ReadonlyArray<TomlEdit> | undefined => {
   const version: TomlEdit = { at: ["config", "version"], value: "2" }
   if (layer.renames.length === 0) return text.trim() === "" ? [version] : []
@@ -83,7 +83,7 @@ export const migrationEdits = ({ text = "", layer }: ReadFile): ReadonlyArray<To
   return edits.length === moved.length ? [...edits, version] : undefined
 }
 
-/** The lines above stay where they are. */
+/** The lines above are kept. */
 const behindOnly = ({ behind }: TomlComments): TomlComments => ({ above: [], behind })
 
 const isWritable = (value: unknown): value is Value =>

@@ -1,4 +1,4 @@
-/** `config set` of a URI with a PIN in it: the PIN does not stay in the URI's file. */
+/** `config set` of a URI with a PIN: the PIN is not stored in the URI's file. */
 import { Effect } from "effect"
 import { ConfigFileNotEditable, InvalidSetting, type WriteRefusal } from "../../messages/config.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
@@ -20,7 +20,7 @@ interface PinApart extends PinnedUri {
   readonly warning: SettingWarning
 }
 
-/** Undefined: the value is no URI with a PIN. */
+/** Undefined: the value is not a URI with a PIN. */
 export const pinApart = (open: OpenConfig, name: SettingName, value: Value | undefined): PinApart | undefined => {
   const pinned = pinnedUri(value)
   const pinName = pinNameOf(name)
@@ -31,8 +31,8 @@ export const pinApart = (open: OpenConfig, name: SettingName, value: Value | und
 }
 
 /**
- * First the URI with the PIN in it, then the PIN in secrets.toml, then the URI without it: at no point a PIN stands beside
- * another token's URI, which a crash would leave to be tried.
+ * First the URI with the PIN, then the PIN in secrets.toml, then the URI without it: at no point is a PIN beside
+ * another token's URI, for which it would be tried after a crash.
  */
 export const changesWithPinApart = (
   place: ConfigPlace,
@@ -85,7 +85,7 @@ export const changesWithPinApart = (
       return yield* new ConfigFileNotEditable({ path: bare.path, key: pinKey, detail: apart.detail })
     const edited = yield* editedOwn(secrets, { key: pinKey, at: pinKey.split("."), value: pin || undefined })
     const secret = ownChange(secrets, edited, true)
-    // Where one of the two is there already, nothing can be mixed up.
+    // If one of the two is set already, nothing can be confused.
     if (secret.before === secret.after || bare.before === bare.after) return [secret, { ...bare, after: apart.text }]
     const earlier = yield* oldPinGone(place, open, { name, pinName, uri, pin })
     return [
@@ -97,8 +97,8 @@ export const changesWithPinApart = (
   })
 
 /**
- * A PIN in secrets.toml takes precedence over the one in a URI: that of the old URI first goes into the old URI, or it would be
- * tried for the new one.
+ * A PIN in secrets.toml takes precedence over the one in a URI: that of the old URI is first written into the old URI, or it
+ * would be tried for the new one.
  */
 const oldPinGone = (
   place: ConfigPlace,

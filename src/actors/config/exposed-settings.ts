@@ -1,11 +1,11 @@
-/** What a mapper publishes of its settings. Source: thin-edge, config exposure. */
+/** The settings that a mapper publishes. Source: thin-edge, config exposure. */
 import type { CloudProfile } from "../../messages/settings/file-layer.ts"
 import { resolveSetting, type Sources } from "../../messages/settings/resolve.ts"
 import type { Value } from "../../messages/settings/setting.ts"
 import { settingsTable } from "../../messages/settings/settings-table.ts"
 import { printValue } from "../../messages/settings/value.ts"
 
-/** By key without the cloud, in the order of the table; with the type they have in the file. Those not set are left out. */
+/** By key without the cloud, in the order of the table; with their types in the file. Unset ones are omitted. */
 export const exposedSettings = (
   sources: Sources,
   { cloud, profile }: CloudProfile

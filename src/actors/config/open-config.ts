@@ -1,4 +1,4 @@
-/** The files and the environment as ConfigActor needs them: what cannot be used is a refusal. */
+/** The files and the environment for ConfigActor: an unusable one is a refusal. */
 import { Effect, Result } from "effect"
 import {
   ConfigFileMalformed,
@@ -42,14 +42,14 @@ import { selectSetting } from "./select-setting.ts"
 
 export type OpenConfig = Extract<ReadSources, { readonly kind: "sources" }>
 
-/** For changes: values that are wrong do not keep anyone from putting them right. */
+/** For changes: invalid values do not prevent fixing them. */
 export const openForWriting = (place: ConfigPlace): Effect.Effect<OpenConfig, ConfigFileRefusal> =>
   Effect.suspend(() => {
     const read = readSources(place)
     return read.kind === "sources" ? Effect.succeed(read) : Effect.fail(fileRefusal(read.path, read.problem))
   })
 
-/** One wrong value, in the environment or in a file, and nothing is read. Of clouds only the section asked for counts. */
+/** One invalid value, in the environment or in a file, refuses reading. Of clouds only the requested section counts. */
 const openForReading = (
   place: ConfigPlace,
   section: CloudProfile | undefined
@@ -61,7 +61,7 @@ const openForReading = (
     return open
   })
 
-/** A section whose file cannot be used, or holds a wrong value. */
+/** A section whose file is unusable, or contains an invalid value. */
 export const refuseUnusable = (
   open: OpenConfig,
   section: CloudProfile
@@ -72,7 +72,7 @@ export const refuseUnusable = (
   )
 
 /**
- * For use. Without secrets.toml another PIN would be tried, and a token locks itself: what may need a PIN or a password is
+ * For use. Without secrets.toml another PIN would be tried, which could lock a token: what may need a PIN or a password is
  * refused then, and the rest gets none.
  */
 export const openForUse = (
@@ -93,13 +93,13 @@ export const openForUse = (
     return without(open, isSecretKey)
   })
 
-/** A value on which the setting depends cannot be used. */
+/** A value on which the setting depends is invalid. */
 export const refuseConsulted = (open: OpenConfig, named: NamedSetting): Effect.Effect<void, InvalidSetting> => {
   const keys = consultedKeys(named, open.sources)
   return refuseWrong(open, ({ key }) => keys.includes(key))
 }
 
-/** `key`: a setting, or the part of one that is asked for. Our own files stop nothing that is not in them. */
+/** `key`: a setting, or a requested part of one. Our own files only affect their settings. */
 export const refuseOwnFault = ({ own }: OpenConfig, key: string): Effect.Effect<void, ConfigFileRefusal> => {
   if (isSecretKey(key)) return refuseOwnFile(own.secrets)
   return key.startsWith("p11_server.") ? refuseOwnFile(own.p11Server) : Effect.void
@@ -108,14 +108,14 @@ export const refuseOwnFault = ({ own }: OpenConfig, key: string): Effect.Effect<
 export const refuseOwnFile = ({ path, problem }: OwnFile): Effect.Effect<void, ConfigFileRefusal> =>
   problem === undefined ? Effect.void : Effect.fail(fileRefusal(path, problem))
 
-/** Something that decides which PIN is tried may be missing: a file of secrets, or a value that cannot be used. */
+/** Something that determines the PIN may be missing: a file of secrets, or an invalid value. */
 export const mayLackSecret = ({ own, sources }: OpenConfig, section: CloudProfile): boolean => {
   const counts = ({ key }: WrongEntry) => sectionOf(key) === undefined || (isSecretKey(key) && isIn(section, key))
   const isMissing = own.secrets.problem !== undefined || layersOf(sources).some(({ wrong }) => wrong.some(counts))
   return isMissing || badUris(sources).length > 0
 }
 
-/** As if those that are no URI were not set. */
+/** As if invalid URIs were not set. */
 export const withoutBadUris = (open: OpenConfig): OpenConfig => {
   const bad = badUris(open.sources)
   return without(open, (key) => bad.includes(key))
@@ -137,7 +137,7 @@ export const refuseFault = (
   return fault === undefined ? Effect.void : Effect.fail(fileRefusal(fault.path, fault.problem))
 }
 
-/** Its `url` is set, valid or not, or its file cannot be used. */
+/** Its `url` is set, valid or not, or its file is unusable. */
 export const isConfigured = ({ clouds, sources }: OpenConfig, { cloud, profile }: CloudProfile): boolean => {
   const url = profile === undefined ? `${cloud}.url` : `${cloud}.profiles.${profile}.url`
   return (
@@ -179,7 +179,7 @@ const refuseWrong = (
   return Effect.fail(new InvalidSetting({ key, value, source, problem }))
 }
 
-/** The setting a selector names; a warning if it is not its own name. */
+/** The setting of a selector; warns if the name is not its canonical one. */
 export const findSetting = (
   place: ConfigPlace,
   selector: SettingSelector
@@ -208,7 +208,7 @@ export const findSetting = (
 
 /**
  * Reading from a profile without any setting is a mistake. So it is from one whose table in tedge.toml is ignored, and of
- * which an upgrade that did not end has only moved the PIN.
+ * which an incomplete upgrade has only moved the PIN.
  */
 export const refuseUnknownProfile = (
   { sources, clouds, file }: OpenConfig,

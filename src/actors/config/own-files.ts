@@ -1,4 +1,4 @@
-/** Our own files beside tedge.toml: secrets.toml and tedge-p11-server.toml, and a PIN that systemd gives the service. */
+/** Our own files beside tedge.toml: secrets.toml and tedge-p11-server.toml, and a PIN that systemd passes to the service. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs"
 import { join } from "node:path"
 import type { PlacedLayer, TomlTable } from "../../messages/settings/file-layer.ts"
@@ -13,7 +13,7 @@ export interface OwnFile extends PlacedLayer {
   readonly text: string | undefined
   readonly tree: TomlTable
   readonly mode: number | undefined
-  /** Why it cannot be used; it counts as empty then. */
+  /** Why it is unusable; it counts as empty then. */
   readonly problem: Exclude<TomlRead, { readonly kind: "read" | "absent" }> | undefined
 }
 
@@ -48,7 +48,7 @@ export const credentialLayer = (environment: { readonly [name: string]: string |
   return layerOf([{ given: setting.key, name, value, source: { kind: "credential", path }, directory }])
 }
 
-/** Undefined: no file of one short line. */
+/** Undefined: not a file of one short line. */
 const firstLine = (path: string): string | undefined => {
   try {
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -64,6 +64,6 @@ const firstLine = (path: string): string | undefined => {
       closeSync(file)
     }
   } catch {
-    return undefined // not there
+    return undefined // missing
   }
 }

@@ -1,7 +1,7 @@
 /** The PIN in the text of a URI (RFC 7512, 2.4, `pin-value`). Free of Effect, for the fast front end. */
 import { mayHavePin, withoutPin } from "../../messages/shown-text.ts"
 
-/** Also where the attribute is misspelt: what may be a PIN is not shown. */
+/** Also if the attribute is misspelt: what may be a PIN is not shown. */
 export const hasPin = (value: string): boolean => isUri(value) && mayHavePin(value)
 
 /** The URI without its `pin-value`, the rest as written; undefined: it has none. */
@@ -10,7 +10,7 @@ export const textWithoutPin = (text: string): string | undefined => {
   return left === text ? undefined : left
 }
 
-/** The URI with `mask` for its PIN. What may be the rest of a PIN goes too. */
+/** The URI with its PIN replaced by `mask`. What may be the rest of a PIN is removed too. */
 export const maskedPin = (text: string, mask: string): string => {
   const masked = withPin(text, mask)
   return mayHavePin(masked.replaceAll(`pin-value=${mask}`, ""))

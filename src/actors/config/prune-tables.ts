@@ -4,14 +4,14 @@ import { editToml, type TomlEdited } from "../../platform/toml/toml-edit.ts"
 
 type Edited = Extract<TomlEdited, { readonly kind: "edited" }>
 
-/** `at`: where the setting stood. A table with comments of its own may stay. */
+/** `at`: the path of the removed setting. A table with its own comments may stay. */
 export const pruned = (edited: Edited, at: TomlPath): Edited => {
   const emptied = emptyTable(edited.tree, at)
   const result = emptied && editToml(edited.text, [{ at: emptied, value: undefined }])
   return result?.kind === "edited" ? result : edited
 }
 
-/** The highest table on the way that is empty now. */
+/** The highest table of the path that is now empty. */
 const emptyTable = (tree: TomlTable, at: TomlPath): TomlPath | undefined => {
   for (let length = 1; length < at.length; length++) {
     const table = at.slice(0, length).reduce<unknown>((value, key) => (isTable(value) ? value[key] : undefined), tree)

@@ -1,7 +1,7 @@
 /**
- * The files and the environment, read: everything a setting can come from.
+ * Reads all sources of settings: the files and the environment.
  *
- * Free of Effect, so that the fast front end of `tedge config get` gives the same answers as ConfigActor.
+ * Does not load Effect, so that the fast front end of `tedge config get` returns the same as ConfigActor.
  */
 import { join, resolve } from "node:path"
 import type { Installation } from "../../messages/installation/installation.ts"
@@ -28,12 +28,12 @@ import { hasPin, textWithoutPin } from "./pin-text.ts"
 export interface ConfigPlace {
   /** Absolute. */
   readonly configDir: string
-  /** Where relative paths in arguments and variables begin. */
+  /** Base of relative paths in arguments and variables. */
   readonly workingDir: string
   readonly environment: { readonly [name: string]: string | undefined }
-  /** Settings given as options of the command, by key; they win over everything. */
+  /** Settings given as command options, by key; highest precedence. */
   readonly options?: { readonly [key: string]: string | undefined } | undefined
-  /** The files count as absent: for a service that has to start without them. */
+  /** The files count as absent: for a service that must start without them. */
   readonly withoutFile?: boolean | undefined
   /** Undefined: everything ours. */
   readonly installation?: Installation["kind"] | undefined
@@ -64,10 +64,10 @@ export type ReadSources =
     }
   | { readonly kind: "refused"; readonly path: string; readonly problem: FileProblem }
 
-/** What an edit needs to know of the file. */
+/** Parameters of an edit. */
 export interface ReadFile {
   readonly path: string
-  /** Undefined: there is none. */
+  /** Undefined: missing. */
   readonly text: string | undefined
   readonly tree: TomlTable
   readonly layer: Extract<FileLayer, { kind: "layer" }>
@@ -123,7 +123,7 @@ export const readSources = (place: ConfigPlace): ReadSources => {
   }
 }
 
-/** tedge.toml, without what is elsewhere, and the other files: those of clouds, and that of tedge-p11-server. */
+/** tedge.toml without settings that belong to other files, those of clouds, and that of tedge-p11-server. */
 const filesLayer = ({ layer }: PlacedLayer, clouds: AllCloudFiles, p11Server: OwnFile): Layer => {
   const isElsewhere = (key: string): boolean =>
     p11Server.places.has(key) ||
@@ -155,7 +155,7 @@ const ignoredTables = (place: ConfigPlace, path: string, clouds: AllCloudFiles):
       return { kind: "ignored-table", table, path, instead }
     })
 
-/** Does the layer hold a PIN or a password? */
+/** Whether the layer contains a PIN or a password. */
 export const holdsSecret = (layer: Layer): boolean =>
   [...layer.entries].some(([key, { value }]) => isSecretKey(key) || (typeof value === "string" && hasPin(value)))
 

@@ -1,7 +1,7 @@
 /**
- * Which setting a command means: its key, its `--profile`, TEDGE_CLOUD_PROFILE.
+ * The setting that a command names: its key, its `--profile`, TEDGE_CLOUD_PROFILE.
  *
- * Free of Effect, for the fast front end. Source: thin-edge, tedge config reference, "Key names".
+ * Does not load Effect, for the fast front end. Source: thin-edge, tedge config reference, "Key names".
  */
 import type { SettingSelector } from "../../messages/config.ts"
 import type { CloudName } from "../../messages/settings/setting.ts"
@@ -35,6 +35,6 @@ export const selectSetting = (
   return { kind: "setting", name: { ...name, profile: parsed.name }, cloud }
 }
 
-/** TEDGE_CLOUD_PROFILE; empty counts as not set. */
+/** TEDGE_CLOUD_PROFILE; empty means unset. */
 export const profileFrom = (environment: { readonly [name: string]: string | undefined }): string | undefined =>
   environment.TEDGE_CLOUD_PROFILE || undefined

@@ -1,4 +1,4 @@
-/** Typed reading of single settings. Which type a key has is known where it is read; the table vouches for it. */
+/** Typed access to single settings. The caller knows the type of a key; the table guarantees it. */
 import { Effect, Redacted } from "effect"
 import { InvalidSetting } from "../../messages/config.ts"
 import { type Pkcs11Uri, parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
@@ -51,7 +51,7 @@ export const settingReader = (sources: Sources, profile: string | undefined) => 
         ? { id: String(found.value), idProblem: undefined }
         : { id: undefined, idProblem: found.idProblem }
     },
-    /** The URI of a token or key without its PIN, and the PIN that counts. */
+    /** The URI of a token or key without its PIN, and the effective PIN. */
     uriAndPin: (key: string): Effect.Effect<TokenSettings, InvalidSetting> => {
       const name = { setting: settingByKey(key) ?? absent(key), profile }
       const { uri, pin, pinKey, isPinInUri } = uriAndPin(name, sources) ?? absent(key)
@@ -116,7 +116,7 @@ const hostPort = (key: string, text: string | undefined): HostPort | undefined =
   return typeof parsed === "string" ? undefined : parsed
 }
 
-/** The table gives the key no default, or there is no such key: our mistake. */
+/** The table has no default for the key, or there is no such key: our mistake. */
 const absent = (key: string): never => {
   throw new Error(`the settings table has no value for ${key}`)
 }

@@ -1,6 +1,6 @@
 /**
- * A PIN in the PKCS#11 URI of a setting (RFC 7512, 2.4, `pin-value`): it is a secret as any other, and its place is the
- * setting for the PIN beside the URI. Free of Effect but for `pinnedUri`.
+ * A PIN in the PKCS#11 URI of a setting (RFC 7512, 2.4, `pin-value`): a secret like any other, which belongs to the
+ * setting for the PIN beside the URI. Does not load Effect, except `pinnedUri`.
  */
 import { Redacted, Result } from "effect"
 import { parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
@@ -31,14 +31,14 @@ export const pinnedUri = (value: Value | undefined): PinnedUri | undefined => {
   return pin && { uri, pin: Redacted.value(pin) }
 }
 
-/** Where the PIN of a URI belongs: `device.key_pin` for `device.key_uri`. Undefined: the setting is no URI. */
+/** The setting for the PIN of a URI: `device.key_pin` for `device.key_uri`. Undefined: the setting is not a URI. */
 export const pinNameOf = ({ setting, profile }: Pick<SettingName, "setting" | "profile">): SettingName | undefined => {
   const key = setting.key === "device.cryptoki.uri" ? "device.cryptoki.pin" : setting.key.replace(/key_uri$/, "key_pin")
   const pin = settingByKey(key)
   return pin?.secret === true && pin !== setting ? { setting: pin, profile, spelling: "canonical" } : undefined
 }
 
-/** URI and PIN of a token as they are used: the URI has no PIN in it. */
+/** URI and PIN of a token as they are used: the URI without PIN. */
 export interface UriAndPin {
   readonly uri: Resolved
   readonly pin: Resolved
@@ -48,8 +48,8 @@ export interface UriAndPin {
 }
 
 /**
- * A PIN in a URI counts as if it were the setting for the PIN beside it, at the place of the URI: one from a place of
- * higher rank takes precedence over it. At one place that of a key's URI takes precedence over `key_pin`, that of the provider's after `pin`.
+ * A PIN in a URI counts as if it were the setting for the PIN beside it, in the source of the URI: one from a source of
+ * higher precedence wins. Within a source that of a key's URI takes precedence over `key_pin`, that of the provider's comes after `pin`.
  */
 export const uriAndPin = (name: NamedSetting, sources: Sources): UriAndPin | undefined => {
   const pinName = pinNameOf(name)
@@ -94,10 +94,10 @@ const withLayer = (sources: Sources, old: Layer, changed: Layer): Sources => {
   }
 }
 
-/** Changes of settings by full key; undefined: taken away. */
+/** Changes of settings by full key; undefined: removed. */
 export type Changed = ReadonlyMap<string, Value | undefined>
 
-/** The settings files after a change, without options and environment. PINs are put into `pinsTo`. */
+/** The settings files after a change, without options and environment. PINs are moved to `pinsTo`. */
 export const filesAfter = (sources: Sources, changed: Changed, pinsTo: "secrets.toml" | "file"): Sources => {
   const { secrets = [], file } = sources
   const isPin = (key: string): boolean => parseSettingName(key)?.setting.secret === true
@@ -109,7 +109,7 @@ export const filesAfter = (sources: Sources, changed: Changed, pinsTo: "secrets.
     secrets: secrets.map((layer, at) =>
       at === secrets.length - 1 ? changedLayer(layer, changed, (key) => !isOfFile(key)) : layer
     ),
-    // A PIN that is put apart does not stay in the file.
+    // A PIN that is stored separately does not stay in the file.
     file: changedLayer(file, new Map([...changed].map(([key, value]) => [key, isOfFile(key) ? value : undefined])))
   }
 }
@@ -134,8 +134,8 @@ export const sectionPrefixes = (sources: Sources): ReadonlyArray<string> => [
 ]
 
 /**
- * The section that would sign with another PIN after a change; undefined: none. A PIN that leaves `device.key_uri` for
- * `device.key_pin` counts for the sections that have a URI of their own, too.
+ * The section that would sign with another PIN after a change; undefined: none. A PIN that moves from `device.key_uri` to
+ * `device.key_pin` counts for the sections that have their own URI, too.
  */
 export const sectionWithOtherPin = (
   sections: ReadonlyArray<string>,
@@ -143,7 +143,7 @@ export const sectionWithOtherPin = (
   after: Sources
 ): string | undefined => sections.find((section) => pinUsed(before, section) !== pinUsed(after, section))
 
-/** But for what is the provider's. */
+/** Except for the provider's. */
 const pinUsed = (sources: Sources, section: string): Value | undefined => {
   const name = parseSettingName(`${section}device.key_uri`)
   const pin = name && uriAndPin(name, sources)?.pin

@@ -2,7 +2,7 @@
  * Replaces files of the settings, all or none.
  *
  * The caller orders the changes so that after each of them the settings read as before or as wanted: a crash in
- * between leaves nothing half done. What fails is put back.
+ * between leaves nothing half done. On failure the files are restored.
  */
 import { dirname } from "node:path"
 import { Effect } from "effect"
@@ -16,11 +16,11 @@ import type { ConfigPlace } from "./read-sources.ts"
 
 export interface FileChange {
   readonly path: string
-  /** Undefined: the file is not there. */
+  /** Undefined: missing. */
   readonly before: string | undefined
-  /** Undefined: the file is removed, and its directory if nothing else is in it. */
+  /** Undefined: the file is removed, and its directory if empty. */
   readonly after: string | undefined
-  /** Does a text of this file hold a PIN or a password? Then it is not readable for all. */
+  /** Whether a text of this file contains a PIN or a password, so that it must not be world-readable. */
   readonly holdsSecret: (text: string) => boolean
   /** Of a copy: that of its source. */
   readonly mode?: number
@@ -70,7 +70,7 @@ const writeOne = (
     return [{ kind: "owner-not-set", path, owner: name, code: replaced.ownerProblem }]
   })
 
-/** The first setting on a fresh device makes the directory; those below it are the services'. */
+/** The first setting on a fresh device creates the directory; those below it belong to the services. */
 const makeDirectory = ({ configDir }: ConfigPlace, path: string): void => {
   const directory = dirname(path)
   makeDirectories(configDir)

@@ -1,9 +1,9 @@
 /**
- * What mosquitto reads, as one fingerprint: while it is that of the last restart, another restart would change nothing,
- * and would cost every connection to the local broker.
+ * A fingerprint of mosquitto's configuration files: if it equals that of the last restart, another restart would change
+ * nothing, and would end every connection to the local broker.
  *
- * Comments do not count: the marker of a connection is one. Of files that are named in a line, and of those in a
- * directory, size, time and place count.
+ * Comments do not count: the marker of a connection is one. Of files named in a line, and of those in a
+ * directory, size, time and path count.
  */
 import { createHash, type Hash } from "node:crypto"
 import { statSync } from "node:fs"
@@ -20,21 +20,21 @@ export const isAsRestarted = (connection: Connection): Effect.Effect<boolean> =>
     (stamp) => stamp !== undefined && stamp === fingerprint(connection)
   )
 
-/** To be called before a restart: until it has succeeded, nothing is known. */
+/** Call before a restart: until it has succeeded, nothing is known. */
 export const forgetRestart = (connection: Connection): Effect.Effect<void> =>
   Effect.ignore(removeIfPresent(stampPath(connection)))
 
-/** What cannot be remembered costs a restart. */
+/** If it cannot be stored, mosquitto is restarted. */
 export const rememberRestart = (connection: Connection): Effect.Effect<void> =>
   Effect.suspend(() => Effect.ignore(writeWhole(stampPath(connection), fingerprint(connection))))
 
-/** Gone after a boot, which starts mosquitto with whatever is there. */
+/** Deleted by a boot, which starts mosquitto with the files as they are. */
 const stampPath = ({ settings }: Connection): string => join(settings.run.path, "tedge-mosquitto.files")
 
 const fingerprint = (connection: Connection): string => {
   const hash = createHash("sha256")
   for (const { path, lines } of readMosquittoConf(connection)) {
-    // A file of comments alone is none to mosquitto.
+    // For mosquitto a file of comments is empty.
     if (lines.length > 0) hash.update(`${path}\n${lines.join("\n")}\n`)
     for (const line of lines) {
       const { option, value } = optionIn(line)
@@ -45,7 +45,7 @@ const fingerprint = (connection: Connection): string => {
   return `${hash.update(`${clientHost}:${clientPort}`).digest("hex")}\n`
 }
 
-/** Of those that mosquitto writes itself (persistence, logs, dynamic security) none. */
+/** Without files that mosquitto writes itself (persistence, logs, dynamic security). */
 const namesFile = new Set([
   ...["certfile", "keyfile", "cafile", "capath", "crlfile", "dhparamfile", "password_file", "acl_file", "psk_file"],
   ...["bridge_certfile", "bridge_keyfile", "bridge_cafile", "bridge_capath", "plugin", "auth_plugin"]

@@ -1,4 +1,4 @@
-/** From when to when the device certificate is valid. Issuers in the same file have dates of their own. */
+/** The validity of the device certificate. Issuers in the same file have their own dates. */
 import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../messages/mqtt.ts"

@@ -1,8 +1,8 @@
 /**
- * Puts a renewed certificate in the place of the present one. A link stays a link; what it leads to is renewed.
+ * Replaces the current certificate by a renewed one. A symlink is kept, and its target replaced.
  *
- * A file that also holds the private key (`device.cert_path` = `device.key_path`) keeps it: the new certificates and
- * everything else of the present file are written as one file, atomically. Only then the renewed file is removed.
+ * A file that also contains the private key (`device.cert_path` = `device.key_path`) keeps it: the new certificates and
+ * the rest of the current file are written as one file, atomically. Only then the renewed file is removed.
  */
 import { Effect } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
@@ -25,6 +25,6 @@ export const replaceCertificate = (
     yield* replaceFile({ path, content: whole, mode }).pipe(
       Effect.mapError(({ code }) => new FileNotWritten({ path, code }))
     )
-    // Left there, it would be tried again with the next connection, and replace itself.
+    // Otherwise it would be tried again with the next connection, and replace itself.
     yield* Effect.catch(removeIfPresent(renewed), (failure) => show({ _tag: "Warned", failure }))
   })

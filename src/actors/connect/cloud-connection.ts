@@ -1,4 +1,4 @@
-/** What a command works on: everything known and validated before the first step changes anything. */
+/** The subject of a command: everything is read and validated before the first step makes a change. */
 import { join } from "node:path"
 import type { Redacted } from "effect"
 import { bridgeService, instanceName } from "../../messages/installation/bridge-service.ts"
@@ -14,7 +14,7 @@ export interface Connection {
   readonly services: ServiceManager
 }
 
-/** A connection whose settings can work. */
+/** A connection with valid settings. */
 export interface ValidConnection extends Connection {
   readonly deviceId: string
   readonly host: HostPort
@@ -39,6 +39,6 @@ export const bridgeUnit = ({ settings }: Pick<Connection, "settings">): string =
 export const mosquittoDir = (connection: Pick<Connection, "settings">): string =>
   join(connection.settings.configDir, "mosquitto-conf")
 
-/** Its being there means "connected" to every command of thin-edge. */
+/** If it exists, every command of thin-edge considers the device connected. */
 export const markerPath = (connection: Connection): string =>
   join(mosquittoDir(connection), `${instanceName(connection.cloud.name, connection.profile)}-bridge.conf`)

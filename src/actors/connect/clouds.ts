@@ -1,5 +1,5 @@
 /**
- * What differs between the clouds, as data: names, the question of the connection check, what its answer looks like.
+ * Differences between the clouds, as data: names, the request of the connection check, its response.
  *
  * Source: thin-edge, tedge connect: "Connection check".
  */
@@ -11,9 +11,9 @@ export interface CloudFacts {
   readonly name: CloudName
   /** As shown to users. */
   readonly displayName: string
-  /** The device is made known with a message, before anything else (Cumulocity only). */
+  /** The device is registered with a message, before anything else (Cumulocity only). */
   readonly createsDevice: boolean
-  /** It manages the device's software, for which tedge-agent is. */
+  /** It manages the device's software, which tedge-agent handles. */
   readonly hasAgent: boolean
   /** Topics are without the bridge's prefix. */
   readonly question: (auth: "certificate" | "basic") => Question
@@ -22,11 +22,11 @@ export interface CloudFacts {
 export interface Question {
   readonly ask: (id: string) => { readonly topic: string; readonly payload: string; readonly qos: 0 | 1 }
   readonly listen: string
-  /** What a message on these topics says to the question with this id. */
+  /** How a message on these topics responds to the request with this id. */
   readonly judge: (message: MqttMessage, id: string) => Judgement
 }
 
-/** A number: the status with which the cloud refused. */
+/** A number: the status code of the cloud's refusal. */
 type Judgement = "answer" | "other" | number
 
 const startsWith =

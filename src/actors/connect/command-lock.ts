@@ -1,8 +1,8 @@
 /**
- * One command at a time changes the connection to a cloud: what one sets up, the undo of another would take away. Those
- * for several clouds run side by side, and take turns at what they share.
+ * One command at a time changes the connection to a cloud: otherwise the rollback of one could undo the work of another.
+ * Commands for several clouds run in parallel, and lock what they share.
  *
- * Where no lock can be had the command runs all the same, as the mapper does.
+ * If no lock is available the command runs nevertheless, as the mapper does.
  */
 import { dirname, join } from "node:path"
 import { Effect, Schedule, type Scope } from "effect"
@@ -15,7 +15,7 @@ import { lockOwnerIn } from "../../platform/users/file-owner.ts"
 import type { Connection } from "./cloud-connection.ts"
 import type { ConnectPeers } from "./peers.ts"
 
-/** Nothing of `work` is begun while another process has the lock; it is held until the last undo is done. */
+/** Starts no part of `work` while another process has the lock; held until the last rollback is done. */
 export const alone = <A, E>(
   peers: Pick<ConnectPeers, "show">,
   connection: Connection,
@@ -24,8 +24,8 @@ export const alone = <A, E>(
   connection.settings.run.lockFiles ? Effect.scoped(Effect.andThen(takeLock(peers, connection), work)) : work
 
 /**
- * What commands for several clouds share: tedge-mosquitto.conf, the broker, its restart. Waits for its turn, as the other
- * is done within seconds.
+ * Shared by commands for several clouds: tedge-mosquitto.conf, the broker, its restart. Waits, as another
+ * command finishes within seconds.
  */
 export const withBroker = <A, E>(
   peers: Pick<ConnectPeers, "show">,
@@ -41,7 +41,7 @@ const waitForTurn = <R>(taken: Effect.Effect<void, CommandRunning, R>): Effect.E
     Effect.mapError(({ cloud, profile, pid }) => new CommandRunning({ cloud, profile, pid, shares: "broker" }))
   )
 
-/** A restart of mosquitto, and waiting until it listens, may take that long. */
+/** A restart of mosquitto, and waiting until it listens, may take this long. */
 const longestTurnMs = 150_000
 
 const takeLock = (peers: Pick<ConnectPeers, "show">, connection: Connection) =>

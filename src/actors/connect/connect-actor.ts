@@ -1,12 +1,12 @@
 /**
- * ConnectActor: connects the device to a cloud, step by step, and undoes what it did when a step fails.
+ * ConnectActor: connects the device to a cloud, step by step, and rolls back when a step fails.
  *
  *   Connect     validate -> summary -> create device -> broker -> mapper -> verify -> tenant -> agent
  *   Reconnect   validate -> disconnect -> as Connect; a failed step restores the old connection
  *   Disconnect  marker -> mapper
- *   Test        validate -> question through broker, bridge and cloud
+ *   Test        validate -> request through broker, bridge and cloud
  *
- * The first three run alone: one of them at a time for a cloud and profile, on the whole device.
+ * The first three exclude each other for a cloud and profile, on the whole device.
  */
 import { Effect } from "effect"
 import {
@@ -49,7 +49,7 @@ export const connectBehaviour = (peers: ConnectPeers): Behaviour<ConnectProtocol
 
 type Steps = Effect.Effect<void, ConnectRefusal>
 
-/** For what changes the connection. */
+/** For commands that change the connection. */
 const opened = <A>(
   peers: ConnectPeers,
   wanted: CloudSelector,
@@ -95,7 +95,7 @@ const reconnect = (
 const disconnect = (peers: ConnectPeers, connection: Connection): Steps =>
   Effect.gen(function* () {
     yield* connection.services.checkAvailable
-    // Half disconnected is nearer to what was asked for than connected again.
+    // Half disconnected is closer to the request than connected again.
     yield* handingBack(
       peers,
       connection,
@@ -103,7 +103,7 @@ const disconnect = (peers: ConnectPeers, connection: Connection): Steps =>
     )
   })
 
-/** Asks the bridge, not the marker: what counts is whether messages come back. */
+/** Asks the bridge, not the marker: what counts is whether messages get a response. */
 const test = (peers: ConnectPeers, wanted: CloudSelector): Steps =>
   Effect.gen(function* () {
     const connection = yield* open(peers, wanted, "without secrets")
@@ -118,7 +118,7 @@ const test = (peers: ConnectPeers, wanted: CloudSelector): Steps =>
     yield* peers.show({ _tag: "Noted", note: { _tag: "TestPassed", cloud: wanted.cloud } })
   })
 
-/** A connection that was set up and not verified, or whose mapper does not run, may be made again. */
+/** A connection that was set up and not verified, or whose mapper does not run, may be repeated. */
 const refuseIfConnected = (connection: Connection): Steps =>
   Effect.gen(function* () {
     const marker = yield* readIfPresent(markerPath(connection))
@@ -127,13 +127,13 @@ const refuseIfConnected = (connection: Connection): Steps =>
       return yield* new AlreadyConnected(selectorOf(connection))
   })
 
-/** To disconnect, no setting of the cloud is needed: a file of them that cannot be used keeps no device online. */
+/** Disconnecting needs no setting of the cloud: with an unusable settings file the device can still be disconnected. */
 const openToLeave = (peers: ConnectPeers, wanted: CloudSelector): Effect.Effect<Connection, ConnectRefusal> =>
   Effect.catch(open(peers, wanted), (failure) =>
     Effect.gen(function* () {
       const refuse = () => Effect.fail(failure)
       const connection = yield* Effect.catch(open(peers, wanted, "bare"), refuse)
-      // A profile that is not in the settings any more may still be connected.
+      // A profile that is no longer in the settings may still be connected.
       if (failure._tag === "UnknownProfile" && !(yield* isThere(connection))) return yield* Effect.fail(failure)
       yield* peers.show({ _tag: "Warned", failure })
       return connection

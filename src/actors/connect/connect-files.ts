@@ -1,4 +1,4 @@
-/** The files a connection is made of: read, written and put back, each failure a refusal that names the file. */
+/** The files of a connection: read, written and restored; each failure is a refusal that names the file. */
 import { dirname } from "node:path"
 import { Effect } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
@@ -7,7 +7,7 @@ import { makeDirectories, removeFile } from "../../platform/files/given-files.ts
 import { readRegularText } from "../../platform/files/read-file.ts"
 import { codeOf } from "../../platform/process/error-code.ts"
 
-/** Undefined: the file is not there. */
+/** Undefined: missing. */
 export const readIfPresent = (path: string): Effect.Effect<string | undefined, FileNotWritten> =>
   Effect.try({ try: () => readRegularText(path), catch: (error) => codeOf(error) }).pipe(
     Effect.catch((code) =>
@@ -17,7 +17,7 @@ export const readIfPresent = (path: string): Effect.Effect<string | undefined, F
     )
   )
 
-/** Makes the directory if need be. The file is replaced as a whole, readable by everybody (mosquitto is another user). */
+/** Creates the directory if necessary. The file is replaced atomically, world-readable (mosquitto is another user). */
 export const writeWhole = (path: string, content: string): Effect.Effect<void, FileNotWritten> =>
   Effect.andThen(
     orNotWritten(path, () => makeDirectories(dirname(path))),
@@ -30,7 +30,7 @@ export const writeWhole = (path: string, content: string): Effect.Effect<void, F
 export const removeIfPresent = (path: string): Effect.Effect<void, FileNotWritten> =>
   orNotWritten(path, () => removeFile(path))
 
-/** Puts back what `readIfPresent` found. */
+/** Restores what `readIfPresent` returned. */
 export const putBack = (path: string, content: string | undefined): Effect.Effect<void, FileNotWritten> =>
   content === undefined ? removeIfPresent(path) : writeWhole(path, content)
 

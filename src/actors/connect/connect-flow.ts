@@ -29,7 +29,7 @@ export const showSummary = (
     show({ _tag: "SummaryShown", lines: summary(connection) })
   )
 
-/** Up to the running mapper. A failure undoes all of it. */
+/** Up to the running mapper. A failure rolls back all of it. */
 export const setUp = (
   peers: ConnectPeers,
   connection: ValidConnection,
@@ -49,8 +49,8 @@ export const setUp = (
   })
 
 /**
- * Whether it works. Whatever the check says, the mapper stays and goes on trying: a device in the field must not
- * lose its only way to come back. The marker remembers that nothing was verified, so that `connect` may be repeated.
+ * The verification. Whatever its result, the mapper stays and keeps retrying: a device in the field must not
+ * lose its only access. The marker records that nothing was verified, so that `connect` may be repeated.
  */
 export const verify = (
   peers: ConnectPeers,
@@ -64,7 +64,7 @@ export const verify = (
     if (connection.cloud.hasAgent) yield* enableAgent(peers, connection)
   })
 
-/** What is done with the cloud directly, as the device. */
+/** Steps directly with the cloud, as the device. */
 const meetCloud = (
   peers: ConnectPeers,
   connection: ValidConnection,
@@ -74,7 +74,7 @@ const meetCloud = (
     const { cloud, services } = connection
     const mapper = bridgeUnit(connection)
     if (yield* services.isActive(mapper)) {
-      // Both have the device's client id: the cloud would cut one off for the other.
+      // Both have the device's client id: the cloud would end one connection for the other.
       yield* undo(services.start(mapper))
       yield* services.stop(mapper)
     }
@@ -82,7 +82,7 @@ const meetCloud = (
     const trialMs = cloud.createsDevice ? cloudWithinMs - creationMs : cloudWithinMs
     const newCertificate = yield* promoteCertificate(peers, connection, trialMs)
     if (!cloud.createsDevice) return newCertificate
-    // Monotonic: a clock step meanwhile neither takes nor gives time.
+    // Monotonic: unaffected by clock steps.
     const spentMs = Math.min(Math.max((yield* monotonicNow) - startedAt, 0), trialMs)
     const leftMs = cloudWithinMs - spentMs
     const creation = createDevice(peers, connection, leftMs)
@@ -90,10 +90,10 @@ const meetCloud = (
     return newCertificate
   })
 
-/** What the trial of a new certificate leaves: both together take as long as a connection may, as the mapper is away meanwhile. */
+/** Time left after the test of a new certificate: both together take as long as a connection may, as the mapper is stopped meanwhile. */
 const creationMs = 20_000
 
-/** The present certificate stays, and a renewed one goes on waiting: nothing failed. */
+/** The current certificate is kept, and the renewed one remains pending: nothing failed. */
 const skipCloud = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<"none"> =>
   Effect.gen(function* () {
     const { cloud, pending } = connection
@@ -102,13 +102,13 @@ const skipCloud = (peers: ConnectPeers, connection: ValidConnection): Effect.Eff
     return "none" as const
   })
 
-/** For its lock and its socket: its user may not be allowed to make them. */
+/** For its lock and its socket: its user may not be allowed to create them. */
 const makeRunDirectories = (peers: ConnectPeers, { settings }: ValidConnection): Effect.Effect<void> => {
   const { path } = settings.run
   return Effect.andThen(peers.makeForService(join(path, "lock")), peers.makeForService(serviceSocketDir(path)))
 }
 
-/** The mapper runs as another user; it must be able to read what the device shows. */
+/** The mapper runs as another user, which must be able to read the credentials. */
 const giveToService = (peers: ConnectPeers, { auth, settings }: ValidConnection): Effect.Effect<void> => {
   if (auth.kind !== "certificate") return Effect.void
   const { certPath, keyPath } = settings.cloud.device
@@ -124,8 +124,8 @@ const check = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<
   })
 
 /**
- * Five attempts that came to an end without success, with pauses of 2, 4, 8 and 16 s. A mapper that is still starting or
- * connecting costs none: on a slow machine that takes minutes.
+ * Five completed attempts without success, with delays of 2, 4, 8 and 16 s. A mapper that is still starting or
+ * connecting does not count: on a slow machine that takes minutes.
  */
 const checkUntilItFails = (
   peers: ConnectPeers,
@@ -156,10 +156,10 @@ const checkUntilItFails = (
 const attempts = 5
 const firstPauseMs = 2_000
 
-/** Longer than a start and a first connection take on the slowest machine that was seen. */
+/** Longer than a start and a first connection take on the slowest machine tested. */
 const longestInProgressMs = 180_000
 
-/** Connected it is, if not where the settings say. */
+/** It is connected, but not to the configured tenant. */
 const warnOfOtherTenant = (
   { show }: ConnectPeers,
   connection: ValidConnection,

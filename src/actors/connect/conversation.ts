@@ -1,4 +1,4 @@
-/** Short words for what ConnectActor does with its MQTT session. */
+/** ConnectActor's requests to its MQTT session. */
 import { Effect } from "effect"
 import type { MqttMessage } from "../../messages/mqtt.ts"
 import type { ConnectPeers } from "./peers.ts"
@@ -21,12 +21,12 @@ export const subscribe = ({ session }: ConnectPeers, filters: ReadonlyArray<stri
 export const nextMessage = ({ session }: ConnectPeers) => session.ask("Next", undefined, { within: "1 minute" })
 
 export const closeQuietly = ({ session }: ConnectPeers): Effect.Effect<void> =>
-  // The session may be closed already, or its actor gone: either way nothing is left open.
+  // The session may be closed already, or its actor stopped: nothing is left open.
   Effect.ignore(session.ask("Close", undefined, { within: "5 seconds" }))
 
 /** One line of SmartREST: comma separated values. Source: Cumulocity, SmartREST 2.0, "Escaping". */
 export const smartRestLine = (fields: ReadonlyArray<string>): string => fields.map(field).join(",")
 
-/** Quoted where it must be; a quote is doubled. A line end would begin another message. */
+/** Quoted if necessary; a quote is doubled. A line end would start another message. */
 const field = (text: string): string =>
   /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""').replaceAll(/[\r\n]+/g, " ")}"` : text

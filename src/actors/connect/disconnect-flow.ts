@@ -1,4 +1,4 @@
-/** The steps of `tedge disconnect`: the mapper is stopped and disabled whether the marker was there or not. */
+/** The steps of `tedge disconnect`: the mapper is stopped and disabled with or without the marker. */
 import { Effect } from "effect"
 import type { ConnectRefusal } from "../../messages/connect.ts"
 import { bridgeUnit, type Connection, markerPath } from "./cloud-connection.ts"
@@ -19,7 +19,7 @@ export const disconnectFlow = (
     const { cloud, services } = connection
     const path = markerPath(connection)
     const before = yield* readIfPresent(path)
-    // Undone last, when everything else is as it was.
+    // Rolled back last, when everything else is restored.
     yield* onFailure(sayWhatRuns(peers, connection))
     yield* onFailure(putBack(path, before))
     yield* step(peers.show, "Removing bridge config file", removeIfPresent(path))

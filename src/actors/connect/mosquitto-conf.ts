@@ -6,13 +6,13 @@
 import type { LocalBrokerSettings } from "../../messages/settings/resolved-settings.ts"
 
 /**
- * Ours, for the whole broker. It keeps 1,000 messages for a client that is away unless told otherwise, and drops the
- * rest in silence: the bridge does not take messages while the cloud is away, so an outage would lose most of them.
- * Whichever bound is reached first counts; together they keep a small device's memory from running out.
+ * For the whole broker. By default it queues 1,000 messages for a disconnected client, and silently drops the
+ * rest: the bridge accepts no messages while the cloud is unreachable, so an outage would lose most of them.
+ * The bound that is reached first applies; together they limit the memory on a small device.
  */
 const outage = ["max_queued_messages 100000", "max_queued_bytes 67108864"]
 
-/** `access`: whether who may connect is said for each listener, or once for the whole broker. */
+/** `access`: whether access is configured per listener, or once for the whole broker. */
 export const tedgeMosquittoConf = (settings: LocalBrokerSettings, access: "per listener" | "per broker"): string => {
   const scope = access === "per listener" ? ["per_listener_settings true"] : []
   return `${[...scope, ...general, ...localListener(settings), ...externalListener(settings), ...outage].join("\n")}\n`
@@ -21,12 +21,12 @@ export const tedgeMosquittoConf = (settings: LocalBrokerSettings, access: "per l
 /** Beside thin-edge.io, whose commands rewrite tedge-mosquitto.conf without these lines. */
 export const outageConf = `# Written by tedge-hsm: what the local broker keeps while the cloud cannot be reached.\n${outage.join("\n")}\n`
 
-/** Certificates are asked for at the listener for other hosts, and not at the local one. */
+/** Certificates are required at the listener for other hosts, not at the local one. */
 export const hasTwoKindsOfListeners = ({ external }: LocalBrokerSettings): boolean =>
   external.bindPort !== undefined && external.caPath !== undefined
 
 /**
- * mosquitto 2.0.12 to 2.0.22 keep nothing for a client that is away while `per_listener_settings` is true.
+ * mosquitto 2.0.12 to 2.0.22 queue nothing for a disconnected client if `per_listener_settings` is true.
  *
  * Source: eclipse-mosquitto, issue 2618 and pull request 3366.
  */
@@ -36,8 +36,8 @@ export const forgetsPerListener = (version: string | undefined): boolean => {
 }
 
 /**
- * A bridge file without a bridge. A line is there until a check has shown that the connection works, another where our
- * service is not the mapper itself: thin-edge.io's commands make the same file for a connection of theirs.
+ * A bridge file without a bridge. One line is present until a check has succeeded, another if our
+ * service is not the mapper itself: thin-edge.io's commands create the same file for their connections.
  */
 export const markerText = (state: "verified" | "unverified", carrier?: string): string =>
   [
@@ -54,7 +54,7 @@ export const carrierIn = (text: string): string | undefined =>
     .find((line) => line.startsWith(carrierWords))
     ?.slice(carrierWords.length)
 
-/** An older connection may have left a real bridge in the file: then mosquitto must let go of it. */
+/** An older connection may have left a real bridge in the file: then mosquitto must be restarted. */
 export const isOnlyMarker = (text: string): boolean => text.split("\n").every((line) => /^\s*(?:#.*)?$/.test(line))
 
 export const isUnverified = (text: string): boolean => text.split("\n").includes(unverifiedLine)
@@ -65,7 +65,7 @@ const carrierWords = "# its messages are carried by "
 
 const unverifiedLine = "# not verified: no connection check has succeeded since it was made"
 
-/** Larger messages than any cloud takes, and none that fill a small device's memory: 16 MiB. */
+/** Above the message size of every cloud, and bounded for a small device's memory: 16 MiB. */
 const general = [
   "connection_messages true",
   ...["error", "warning", "notice", "information", "subscribe", "unsubscribe"].map((type) => `log_type ${type}`),

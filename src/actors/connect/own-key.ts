@@ -1,7 +1,7 @@
 /**
- * Whether a certificate is for the device's private key, as far as it can be known without the cloud.
+ * Whether a certificate matches the device's private key, as far as that can be checked without the cloud.
  *
- * The handshake finds it out as well, before it sends anything; but it comes when the old connection is gone already.
+ * The handshake checks it too, before it sends anything; but then the old connection is already closed.
  */
 import { createPrivateKey, type KeyObject } from "node:crypto"
 import { Effect } from "effect"
@@ -16,10 +16,10 @@ import { certificateIn } from "../../platform/tls/tls-certificates.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ConnectPeers } from "./peers.ts"
 
-/** Fails when the certificate of this file is known to be another key's. */
+/** Fails if the certificate of this file is known to be for another key. */
 export type FitsKey = (certPath: string) => Effect.Effect<void, KeyMismatch>
 
-/** Nothing is known. */
+/** Unknown. */
 export const fitsAny: FitsKey = () => Effect.void
 
 export const fitsFileKey =
@@ -31,7 +31,7 @@ export const fitsFileKey =
       return isOurs ? Effect.void : Effect.fail(new KeyMismatch({ certPath, key: keyPath }))
     })
 
-/** Asks the token once, as the handshake will. Fails when the handshake could not succeed. */
+/** Asks the token once, as the handshake will. Fails if the handshake would fail. */
 export const fitsTokenKey = (
   { cryptoki }: ConnectPeers,
   { cloud }: CloudSettings,
@@ -40,13 +40,13 @@ export const fitsTokenKey = (
   Effect.gen(function* () {
     const { key } = cloud.device
     const chosen = yield* cryptoki.ask("ChooseScheme", { offered: allSchemes, key }, { within: tokenWithin })
-    // Not every token reports the public half.
+    // Not every token returns the public key.
     const publicHalf = (of: KeySelector) =>
       Effect.option(cryptoki.ask("PublicKey", { key: of }, { within: tokenWithin }))
     const first = yield* publicHalf(chosen.key)
     if (first._tag === "None") return fitsAny
-    // Several keys may match: the handshake takes that of the certificate.
-    // While the key is changed the settings name the new one: the present certificate's is on the same token.
+    // Several keys may match: the handshake uses that of the certificate.
+    // During a key change the settings name the new key: the current certificate's is on the same token.
     const isThere = (spki: Uint8Array) =>
       Effect.flatMap(isAmong(key, spki), (found) =>
         found || !namesKey(key) ? Effect.succeed(found) : isAmong(withoutName(key), spki)
@@ -79,7 +79,7 @@ const failed = (host: string, cause: Exclude<TokenRefusal | AskFailed, MayPass>)
 
 type MayPass = Extract<TokenRefusal | AskFailed, { readonly _tag: (typeof passing)[number] }>
 
-/** The mapper has the token now, and some tokens are one program's at a time: it is asked again when that has ended. */
+/** The mapper has the token now, and some tokens serve one program at a time: asked again when it has stopped. */
 const mayPass = (cause: TokenRefusal | AskFailed): cause is MayPass => passing.some((tag) => tag === cause._tag)
 
 const passing = [
@@ -95,10 +95,10 @@ const passing = [
   "Undeliverable"
 ] as const
 
-/** Longer than the token's own limits: its refusal says more. */
+/** Longer than the token's own limits, whose refusal is more specific. */
 const tokenWithin = "70 seconds"
 
-/** Undefined: it cannot be read, which is no fault of the certificate. */
+/** Undefined: unreadable, which is not the certificate's fault. */
 const readKey = (path: string): KeyObject | undefined => {
   try {
     return createPrivateKey(readRegularFile(path))

@@ -1,4 +1,4 @@
-/** Whom ConnectActor speaks to, and what of the system it needs. */
+/** The actors ConnectActor uses, and its dependencies on the system. */
 import type { Effect } from "effect"
 import type { ConfigProtocol, ConfigRefusal } from "../../messages/config.ts"
 import type { StepEvent } from "../../messages/connect.ts"
@@ -20,17 +20,17 @@ export interface ConnectPeers {
   readonly services: (
     settings: Settings
   ) => Effect.Effect<ServiceManager, SystemFileInvalid | ServiceUserUnknown | ConfigRefusal>
-  /** Asks the mapper that listens at this path whether the cloud answers; undefined: no answer in time. */
+  /** Asks the mapper that listens at this path whether the cloud responds; undefined: no response in time. */
   readonly checkCloud: (path: string, withinMs: number) => Effect.Effect<CheckAnswer | undefined>
-  /** Makes a directory of the services below the run path, where it is missing. */
+  /** Creates a directory of the services below the run path, if missing. */
   readonly makeForService: (path: string) => Effect.Effect<void>
-  /** Shows a line of the transcript. */
+  /** Prints a line of the transcript. */
   readonly show: (event: StepEvent) => Effect.Effect<void>
-  /** Makes a file that of the user the services run as; what goes wrong is only worth a warning. */
+  /** Changes the owner of a file to the services' user; failures are only warnings. */
   readonly giveToService: (path: string) => Effect.Effect<void>
-  /** Logs the files that the services' user may not read. */
+  /** Logs the files that the services' user cannot read. */
   readonly reportClosed: (settings: CloudSettings) => Effect.Effect<void>
-  /** The file that the distribution starts mosquitto with. */
+  /** The configuration file of the distribution's mosquitto. */
   readonly mainMosquittoConf: string
   /** Path of an executable on PATH. */
   readonly findExecutable: (name: string) => string | undefined

@@ -1,7 +1,7 @@
 /**
- * The renewed certificate that waits beside the present one: what can be known of it without the cloud.
+ * Checks the pending renewed certificate beside the current one without the cloud.
  *
- * Found out before anything is changed: what cannot work must not cost the device its connection while it is tried.
+ * Before anything is changed: a certificate that cannot work must not interrupt the connection.
  */
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
@@ -31,7 +31,7 @@ export const examinePending = (settings: CloudSettings, fitsKey: FitsKey): Effec
   })
 }
 
-/** Also for the present certificate. Fails when the file holds no certificate. */
+/** Also for the current certificate. Fails if the file contains no certificate. */
 export const inItsTime = (
   path: string,
   cloud?: CloudSelector
@@ -48,7 +48,7 @@ export const inItsTime = (
 /** As hints name it. */
 export const ofCloud = ({ cloud }: CloudSettings): CloudSelector => ({ cloud: cloud.name, profile: cloud.profile })
 
-/** The cloud would take it for another device, which it would create. Without an id there is none to compare with. */
+/** The cloud would create another device for it. Not checked without an id. */
 const ofThisDevice = (path: string, { cloud }: CloudSettings): Effect.Effect<void, CertificateOfOtherDevice> =>
   Effect.suspend(() => {
     const certificate = certificateIn(path)

@@ -1,4 +1,4 @@
-/** The configuration that mosquitto reads on this machine: Debian's mosquitto.conf, what it includes, and thin-edge's directory. */
+/** The configuration files that mosquitto reads: Debian's mosquitto.conf, its includes, and thin-edge's directory. */
 import { readdirSync } from "node:fs"
 import { basename, join, resolve } from "node:path"
 import { textIfReadable } from "../../platform/files/read-file.ts"
@@ -6,14 +6,14 @@ import { type Connection, mosquittoDir } from "./cloud-connection.ts"
 
 interface ConfigurationFile {
   readonly path: string
-  /** Without comments, blank lines, and blanks at their ends. */
+  /** Without comments, blank lines, leading and trailing blanks. */
   readonly lines: ReadonlyArray<string>
 }
 
-/** What a distribution starts mosquitto with. */
+/** The configuration file that a distribution starts mosquitto with. */
 export const mainMosquittoConf = "/etc/mosquitto/mosquitto.conf"
 
-/** Each file once, in the order of reading. A file that cannot be read has no lines. */
+/** Each file once, in reading order. An unreadable file has no lines. */
 export const readMosquittoConf = (
   connection: Pick<Connection, "settings">,
   main = mainMosquittoConf
@@ -40,8 +40,8 @@ export const readMosquittoConf = (
 }
 
 /**
- * Whether mosquitto reads our directory. It follows include_dir in its main file only, and ignores the same line in a file
- * that was included. Undefined: there is no main file that could be read.
+ * Whether mosquitto reads our directory. It follows include_dir in its main file only, and ignores it in an included
+ * file. Undefined: the main file is missing or unreadable.
  *
  * Source: mosquitto.conf(5), include_dir; seen of 2.0.11 and 2.0.21.
  */
@@ -61,8 +61,8 @@ export const optionIn = (line: string): { readonly option: string; readonly valu
 }
 
 /**
- * A file other than ours that opens a listener or says who may use one. With `per_listener_settings false` our
- * `allow_anonymous true` would hold for that listener too.
+ * A file other than ours that opens a listener or configures access. With `per_listener_settings false` our
+ * `allow_anonymous true` would apply to that listener too.
  */
 export const fileWithAccessRules = (files: ReadonlyArray<ConfigurationFile>): string | undefined =>
   files.find(
@@ -77,7 +77,7 @@ const accessOptions = new Set([
   ...["plugin", "auth_plugin", "auth_plugin_deny_special_chars"]
 ])
 
-/** The names in a directory, sorted; none where it is not there or cannot be read. */
+/** The names in a directory, sorted; empty if missing or unreadable. */
 export const namesIn = (directory: string): ReadonlyArray<string> => {
   try {
     return readdirSync(directory).sort()

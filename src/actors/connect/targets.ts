@@ -1,4 +1,4 @@
-/** Where the sessions of ConnectActor go: straight to the cloud as the device, and to the local broker. */
+/** The targets of ConnectActor's sessions: directly the cloud as the device, and the local broker. */
 import { Effect, Redacted } from "effect"
 import { CredentialUnusable, type Target, type TlsIdentity } from "../../messages/mqtt.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
@@ -9,7 +9,7 @@ import type { ValidConnection } from "./cloud-connection.ts"
 /** Tokens may take many seconds to sign. Source: thin-edge, device creation. */
 export const cloudWithinMs = 60_000
 
-/** What a target is made of. */
+/** The parts of a target. */
 type Reached = Pick<ValidConnection, "settings" | "deviceId" | "host" | "auth">
 
 export const cloudTarget = (reached: Reached): Target => {
@@ -35,7 +35,7 @@ export const cloudTarget = (reached: Reached): Target => {
   }
 }
 
-/** Azure IoT Hub knows devices with certificates by a user name. Source: thin-edge, mosquitto bridge file. */
+/** Azure IoT Hub identifies devices with certificates by a user name. Source: thin-edge, mosquitto bridge file. */
 const loginOf = ({ auth, settings, deviceId, host }: Reached): Pick<Target, "username" | "password"> => {
   if (auth.kind === "basic") return { username: auth.username, password: auth.password }
   return settings.cloud.name === "az" ? { username: `${host.host}/${deviceId}/?api-version=2018-06-30` } : {}

@@ -1,10 +1,10 @@
-/** Steps with their undo: when one fails, or the user interrupts, what was done is undone in reverse order. */
+/** Steps with rollback: if one fails, or the user interrupts, completed ones are undone in reverse order. */
 import { Effect, Exit } from "effect"
 import type { ConnectRefusal, StepEvent } from "../../messages/connect.ts"
 
 type Show = (event: StepEvent) => Effect.Effect<void>
 
-/** Remembers how to undo what has just been done. */
+/** Registers how to undo a completed step. */
 export type OnFailure = (undo: Effect.Effect<unknown, ConnectRefusal>) => Effect.Effect<void>
 
 export const transaction = <A>(
@@ -23,7 +23,7 @@ export const transaction = <A>(
     )
   })
 
-/** A line of the transcript: the title, and how it ended. `limitMs`: the time limit of the work. */
+/** A line of the transcript: the title, and the outcome. `limitMs`: the time limit of the work. */
 export const step = <A>(
   show: Show,
   title: string,

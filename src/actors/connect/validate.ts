@@ -1,7 +1,7 @@
 /**
- * Finds out what cannot work before anything is changed: `reconnect` calls it before it disconnects.
+ * Detects errors before anything is changed: `reconnect` calls it before it disconnects.
  *
- * Who has a connection to lose has the token asked as well. For others the handshake does that, before it sends anything.
+ * If there is a connection to lose, the token is asked as well. Otherwise the handshake does that, before it sends anything.
  */
 import { Effect, type Redacted } from "effect"
 import { neededSetting } from "../../messages/config.ts"
@@ -43,7 +43,7 @@ export const validate = (
     return { ...connection, host: mqttServicePort(settings, host), deviceId, auth, pending, mosquittoVersion }
   })
 
-/** The MQTT service of Cumulocity listens next door. Source: thin-edge, `c8y.mqtt_service.enabled`. */
+/** The MQTT service of Cumulocity listens on another port. Source: thin-edge, `c8y.mqtt_service.enabled`. */
 export const mqttServicePort = ({ cloud }: CloudSettings, host: HostPort): HostPort =>
   cloud.mqttService.enabled && host.port === 8883 ? { ...host, port: 9883 } : host
 
@@ -94,7 +94,7 @@ const checkIdentity = (
     yield* certificateDates(path)
     const fitsKey = cryptoki.mode === "off" ? fitsFileKey(cloud.device.keyPath) : yield* askToken
     const pending = yield* examinePending(settings, fitsKey)
-    // A renewed certificate is tried first: the old one may have ended, or be for the key before.
+    // A renewed certificate is tried first: the old one may have expired, or be for the previous key.
     if (pending.kind !== "usable") yield* Effect.andThen(inItsTime(path, ofCloud(settings)), fitsKey(path))
     return pending
   })

@@ -1,7 +1,7 @@
 /**
- * CryptokiActor for a local PKCS#11 module: a router over token actors, one for each token in use.
+ * CryptokiActor for a local PKCS#11 module: a router over token actors, one per token in use.
  *
- * It decides which token is meant and hands the request on; whatever one token does, the others and Ping are served.
+ * It chooses the token and forwards the request; a slow or failed token does not affect the others and Ping.
  */
 import { Duration, Effect } from "effect"
 import { type CryptokiProtocol, type KeySelector, requestTags } from "../../messages/cryptoki.ts"
@@ -28,13 +28,13 @@ import type { CryptokiSettings } from "./settings.ts"
 import { type Asker, latchedToken } from "./token/session.ts"
 
 export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps): Behaviour<CryptokiProtocol> => ({
-  // It hands them on: the mailbox of each token is the bound.
+  // Requests are forwarded: the mailbox of each token is the bound.
   concurrent: { tags: ["Ping", ...requestTags], inFlight: Number.POSITIVE_INFINITY },
   init: (context) =>
     Effect.gen(function* () {
       const router = yield* makeRouter(settings, deps, (effect) => context.task("cryptoki", effect))
       return {
-        // One that is stuck keeps it from answering; one that failed is its supervisor's affair.
+        // A token actor that hangs keeps it from responding; one that failed is handled by its supervisor.
         Ping: () =>
           Effect.forEach(router.tokenActors.values(), ({ ref }) => takesTurns(ref), {
             concurrency: "unbounded",
@@ -43,7 +43,7 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
         ChooseScheme: ({ key, offered, publicKey }) =>
           withKeyOf(router, key, (tokenActor, asker) =>
             Effect.map(tokenActor.ref.ask("Choose", { asker: { ...asker, publicKey }, offered }, noLimit), (chosen) => {
-              // Its signatures follow: they mean this token, without a list of all.
+              // Its signatures follow: they name this token, without listing all.
               if (chosen.key.uri) router.byTokenUri.set(shownTokenPart(narrowed(router, chosen.key.uri)), tokenActor)
               return chosen
             })
@@ -70,14 +70,14 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
     })
 })
 
-/** What is asked of a token actor. */
+/** Requests to a token actor. */
 type AskOf<A> = (tokenActor: TokenActorEntry, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
 
-/** As `toToken`, for a key: the refusal says on which other token it is. */
+/** As `toToken`, for a key: the refusal names another token that has it. */
 const withKeyOf = <A>(router: Router, key: KeySelector, ask: AskOf<A>): Effect.Effect<A, TokenRefusal> =>
   Effect.catch(toToken(router, key, ask), (refusal) => namingOtherToken(router, narrowed(router, key.uri), refusal))
 
-/** Hands a request to the token actor of the token it means. */
+/** Forwards a request to the token actor of the token that the URI selects. */
 const toToken = <A>(router: Router, { uri, pin, client }: KeySelector, ask: AskOf<A>): Effect.Effect<A, TokenRefusal> =>
   Effect.suspend(() => {
     const asker = { uri: narrowed(router, uri), pin, client }
@@ -87,7 +87,7 @@ const toToken = <A>(router: Router, { uri, pin, client }: KeySelector, ask: AskO
     )
   })
 
-/** As `toToken`, for commands that change a token: to the only one it can mean, and never beyond the scope. */
+/** As `toToken`, for commands that change a token: only if a single token matches, within the scope. */
 const toOnlyToken = <A>(router: Router, token: KeySelector, ask: AskOf<A>): Effect.Effect<A, TokenRefusal> =>
   Effect.gen(function* () {
     const asker = yield* withinScope(router, token)
@@ -106,7 +106,7 @@ const narrowed = ({ tools, narrowedUris }: Router, uri: Pkcs11Uri = anyKey): Pkc
 
 const anyKey: Pkcs11Uri = {}
 
-/** A token actor that has no room for the request is a token that cannot be used just now. */
+/** If the token actor's mailbox is full, the token is unavailable. */
 const throughTokenActor = <A>(
   router: Router,
   tokenActor: TokenActorEntry,
@@ -118,13 +118,13 @@ const throughTokenActor = <A>(
         reason === "full" ? unusable(tokenActor, _tag) : failed(tokenActor, "parked", retryInMs),
       PeerDown: () => failed(tokenActor, "restarted")
     }),
-    // The next request that named this token actor's token asks the module again which token is meant.
+    // The next request for this token lists the tokens again.
     Effect.tapErrorTag("TokenUnavailable", () =>
       Effect.sync(() => {
         for (const [uri, one] of router.byTokenUri) if (one === tokenActor) router.byTokenUri.delete(uri)
       })
     ),
-    // A token actor adds no limit, so it is the asker's own that has passed: a moment later, for the asker to hear just that.
+    // A token actor adds no deadline, so the asker's own has passed; slightly later, so that the asker gets its own timeout.
     Effect.catchTag("AskTimeout", ({ _tag }) => Effect.andThen(Effect.sleep("20 millis"), unusable(tokenActor, _tag)))
   )
 
@@ -144,13 +144,13 @@ const deleteKey = (router: Router, key: KeySelector) => {
     : toOnlyToken(router, key, ({ ref }, asker) => ref.ask("DeleteKey", { asker }, noLimit))
 }
 
-/** Other token actors' hosts may have read their tokens before this. */
+/** Hosts of other token actors may have read their tokens before this. */
 const tellOutdated = (router: Router): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* router.listing.forget
-    // A token actor that takes no messages has nothing to forget.
+    // A token actor that accepts no messages has nothing to clear.
     for (const { ref } of router.tokenActors.values()) yield* ref.offer("Outdated", undefined)
   })
 
-/** The asker's own deadline holds; a token actor adds none. */
+/** The asker's own deadline applies; a token actor adds none. */
 const noLimit = { within: Duration.infinity }

@@ -1,5 +1,5 @@
 /**
- * Initialises a token that is not initialised yet, in a host of its own. One that is initialised is never touched.
+ * Initialises an uninitialised token, in a separate host. An initialised one is never changed.
  */
 import { Effect, Option, Redacted, Result, Scope } from "effect"
 import type { CryptokiProtocol, KeySelector, TokenDescription } from "../../messages/cryptoki.ts"
@@ -18,7 +18,7 @@ import { latchedToken } from "./token/session.ts"
 
 type InitOrder = Omit<PayloadOf<CryptokiProtocol, "InitToken">, "token">
 
-/** Within the scope is a free slot whose token will be: it has no label yet. */
+/** A free slot counts as within the scope if its future token is: it has no label yet. */
 export const initToken = (
   router: Router,
   selector: KeySelector,
@@ -35,7 +35,7 @@ export const initToken = (
     yield* router.listing.forget
     const refusal = Result.isFailure(done) ? done.failure : undefined
     if (refusal && refusal._tag !== "OutcomeUnknown") return yield* Effect.fail(refusal)
-    // The slot may have another number now, and after a broken end this is the only way to know.
+    // The slot may have another number now, and after an interruption this is the only way to know.
     const listed = Result.isSuccess(done) ? done.success : undefined
     const after = listed ?? (yield* router.listing.tokens(0, "newHost"))
     // Two tokens may have one label.
@@ -62,7 +62,7 @@ const uninitialized = (
     )
   )
 
-/** The tokens there are then; undefined: only a new host can tell. */
+/** The tokens that exist then; undefined: only a new host can list them. */
 const initialise = (
   { hosts, listing, tools }: Router,
   token: Token,

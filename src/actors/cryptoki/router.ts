@@ -1,5 +1,5 @@
 /**
- * What CryptokiActor routes with: which token a URI means, and the actor of that token, started when there is none yet.
+ * CryptokiActor's routing: the token that a URI selects, and the actor of that token, started on its first request.
  */
 import { Effect, Exit, Result, Scope, Semaphore } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
@@ -37,7 +37,7 @@ export interface Router {
   readonly hosts: Hosts
   readonly latches: LatchStore
   readonly listing: Listing
-  /** A token was asked for that is not there, and never was. */
+  /** Called for requests for a token that was never seen. */
   readonly missed: (uri: Pkcs11Uri) => Effect.Effect<void>
   readonly supervisor: DynamicSupervisorHandle
   /** One token actor is started at a time. */
@@ -46,7 +46,7 @@ export interface Router {
   readonly tokenActors: Map<string, TokenActorEntry>
   /** By the printed token part of the URI. */
   readonly byTokenUri: BoundedMap<string, TokenActorEntry>
-  /** URIs within the scope, by what was asked for. */
+  /** URIs within the scope, by the requested one. */
   readonly narrowedUris: WeakMap<Pkcs11Uri, Pkcs11Uri>
   /** Where keys were found that a token did not have, by URI. */
   readonly onOtherToken: BoundedMap<string, { readonly at: number; readonly found: KeyOnOtherToken | undefined }>
@@ -57,13 +57,13 @@ export interface Router {
 export interface TokenActorEntry {
   readonly ref: ActorRef<TokenProtocol>
   readonly token: Token
-  /** One key is made at a time; others wait here, and take no place from signatures. */
+  /** One key is created at a time; others wait here, without occupying places of signatures. */
   readonly creating: FifoSemaphore
 }
 
 export interface CryptokiDeps {
   readonly publish: Publish
-  /** Instead of a child process: for tests of what needs no module. */
+  /** Instead of a child process: for tests without a module. */
   readonly startHost?: StartHost
 }
 
@@ -87,7 +87,7 @@ export const makeRouter = (
       missed: makeMissingTokenPoller({ listing, publish, keepLookingMs: settings.keepLookingMs, task }),
       supervisor: yield* Supervisor.dynamic({
         name: "cryptoki/tokens",
-        // A request that ends in a defect may come from any client: it takes many to keep the others out.
+        // Any client may cause a request that ends in a defect: many are needed to park the actor.
         intensity: { max: 10, within: "1 minute" },
         backoff: { initial: "100 millis", maximum: "5 seconds", factor: 2, jitter: 0.2, resetAfter: "1 minute" },
         onExhausted: "park"
@@ -101,7 +101,7 @@ export const makeRouter = (
     }
   })
 
-/** For commands that change a token: what the scope does not allow is refused, never bent. */
+/** For commands that change a token: a conflict with the scope is refused, never adapted. */
 export const withinScope = (
   router: Router,
   { uri = {}, pin, client }: KeySelector
@@ -114,14 +114,14 @@ export const withinScope = (
       : Effect.succeed({ uri: merged.uri, pin, client })
   })
 
-/** The token actor of the first token the URI means; found once, until it is unavailable. */
+/** The token actor of the first token the URI selects; cached until it is unavailable. */
 export const findTokenActor = (router: Router, uri: Pkcs11Uri): Effect.Effect<TokenActorEntry, TokenRefusal> =>
   Effect.gen(function* () {
     const begun = yield* monotonicNow
     const listed = yield* router.listing.tokens(listAgainAfterMs)
     let selected = yield* Effect.result(firstToken(uri, listed))
     if (Result.isFailure(selected)) {
-      // A token that is out for the moment has a token actor that looks for it.
+      // A token that was removed has a token actor that polls for it.
       const known = [...router.tokenActors.values()].find(({ token }) => matchesToken(uri, matchable(token)))
       if (known) return known
       // What was listed for another reason may be older than the token; but listing too often disturbs card readers.
@@ -143,7 +143,7 @@ export const findTokenActor = (router: Router, uri: Pkcs11Uri): Effect.Effect<To
     return tokenActor
   })
 
-/** The token actor of a token that was listed. */
+/** The token actor of a listed token. */
 export const tokenActorOf = (router: Router, token: Token): Effect.Effect<TokenActorEntry, TokenActorFailed> =>
   router.starting.withPermit(
     Effect.suspend(() => {
@@ -152,12 +152,12 @@ export const tokenActorOf = (router: Router, token: Token): Effect.Effect<TokenA
     })
   )
 
-/** Whole or not at all, whatever becomes of the request that wants it. */
+/** Atomic, even if the request that causes it is interrupted. */
 const startTokenActor = (router: Router, token: Token): Effect.Effect<TokenActorEntry, TokenActorFailed> =>
   Effect.gen(function* () {
     const spare = yield* router.listing.takeHost
     let first = spare && { connection: makeTokenConnection(spare.host, token, spare.since), scope: spare.scope }
-    // For its first incarnation; the next ones start a host of their own.
+    // For its first incarnation; later ones start their own host.
     const takeFirst = () => {
       const taken = first
       first = undefined
@@ -190,8 +190,8 @@ const freeName = ({ tokenActors }: Router, name: string): string => {
   return taken === 0 ? name : `${name} #${taken + 1}`
 }
 
-/** A token that was not there is not looked for sooner. */
+/** A missing token is not searched again sooner. */
 const listAgainAfterMs = 30_000
 const filesAgainAfterMs = 1_000
-/** Bounds what clients with many URIs can make us remember. */
+/** Bounds the memory for clients with many URIs. */
 const rememberedUris = 256

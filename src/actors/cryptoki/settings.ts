@@ -1,4 +1,4 @@
-/** What CryptokiActor is started with. Values come from the settings; nothing here reads a file. */
+/** The parameters of CryptokiActor. Values come from the settings; nothing here reads a file. */
 import type { Effect, Redacted } from "effect"
 import type { CryptokiEvent } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
@@ -7,38 +7,38 @@ import type { TracedCall } from "./pkcs11/values.ts"
 
 export interface CryptokiSettings {
   readonly modulePath: string
-  /** `device.cryptoki.pin`: for requests without a PIN. There is no default. Read for each: it may change. */
+  /** `device.cryptoki.pin`: for requests without a PIN. There is no default. Read each time: it may change. */
   readonly defaultPin: Redacted.Redacted<string> | undefined
-  /** Whose settings these are: a PIN that changes there is a person's correction, and another program's PIN is none. */
+  /** The owner of these settings: a changed PIN there is a person's correction; another program's PIN is not. */
   readonly program?: string
-  /** `device.cryptoki.uri`: only what it allows exists. */
+  /** `device.cryptoki.uri`: everything outside is invisible. */
   readonly scope: Pkcs11Uri | undefined
   /** `<run.path>/tedge-pin-latch`. */
   readonly latchDirectory: string
-  /** The service's user, who owns the latches also when root makes them; undefined: the process's own. */
+  /** The service's user, who owns the latches even if root creates them; undefined: the process's own. */
   readonly latchOwner?: { readonly uid: number; readonly gid: number } | undefined
   readonly limits: CallLimits
-  /** End a host that was idle for a minute: memory, exclusive readers. For the mapper; the server keeps them. */
+  /** Ends a host that was idle for a minute: saves memory, and frees exclusive readers. For the mapper; the server keeps them. */
   readonly idleHostEnds: boolean
-  /** How long after the last request for a missing token it is looked for, so that TokenPlugged is published. */
+  /** How long after the last request a missing token is polled for, so that TokenPlugged is published. */
   readonly keepLookingMs: number
-  /** The environment hosts get their part of. */
+  /** Hosts get a part of this environment. */
   readonly environment: NodeJS.ProcessEnv
   /** Called for each call of the module. Undefined: no debugging. */
   readonly onCall?: ((call: TracedCall) => void) | undefined
-  /** Whom hosts started by root become: the services' user. Undefined: they stay the caller. */
+  /** User of hosts started by root: the services' user. Undefined: the caller. */
   readonly hostUser?: HostUser | undefined
 }
 
 /**
  * How many requests may wait, in order, for CryptokiActor and for each of its tokens; further ones are refused.
  *
- * CryptokiActor routes a request as soon as it comes, so a token that hangs fills its own mailbox only, and the others
- * are still asked. In socket mode they wait for one of the connections to the service.
+ * CryptokiActor routes a request immediately, so a token that hangs fills its own mailbox only, and the others
+ * are still served. In socket mode requests wait for one of the connections to the service.
  */
 export const requestMailbox = { capacity: 16_384, overflow: { policy: "refuse" } } as const
 
-/** How long a call may take before its host is killed, in milliseconds. */
+/** Time limit of a call, in milliseconds, after which its host is killed. */
 interface CallLimits {
   readonly listMs: number
   readonly initializeMs: number

@@ -1,7 +1,7 @@
 /**
- * Says how the mapper and its bridge are: registered, up, answering checks, and why the bridge is down.
+ * Publishes the state of the mapper and its bridge: registration, up, responses to checks, and why the bridge is down.
  *
- * Each is said over the connection that has its will, again at each of its connections: the broker may have said the will.
+ * Each is published on the connection that has its will, and again on each reconnection: the broker may have published the will.
  */
 import { Effect } from "effect"
 import type { BridgeHealth, HealthProtocol, ParkedActor } from "../../messages/bridge.ts"
@@ -17,12 +17,12 @@ import { publishNewest } from "./publish-newest.ts"
 import { keepDocument } from "./settings-document.ts"
 
 export interface HealthOptions {
-  /** Undefined: the mapper is thin-edge.io's, and says itself how it is; the service's link has the bridge's will. */
+  /** Undefined: the mapper is thin-edge.io's, and publishes its own state; the service's link has the bridge's will. */
   readonly service: ServiceIdentity | undefined
   readonly bridge: ServiceTopics
   /** The document of the mapper's settings; undefined: none is published. */
   readonly settings: MqttMessage | undefined
-  /** Undefined: nothing is asked for. */
+  /** Undefined: not requested. */
   readonly pendingOperations: PendingOperations | undefined
 }
 
@@ -59,7 +59,7 @@ export const healthBehaviour = (
           return health
         })
       const tellBridge = (news: ReadonlyArray<MqttMessage>) =>
-        // What is not said now is said when the link is up.
+        // Published when the link is up.
         service === undefined && !serviceIsUp ? Effect.void : publishBridge(news)
       return {
         LinkChanged: ({ status }) =>
@@ -89,7 +89,7 @@ export const healthBehaviour = (
             const before = told
             const links = linksReasonOf(now, yield* wallNow) ?? before.links
             told = { ...before, ...now, links }
-            // While the local broker was away, it published the will of the bridge's link.
+            // While the local broker was down, it published the will of the bridge's link.
             const isBack = service !== undefined && now.local._tag === "Up" && before.local?._tag !== "Up"
             yield* tellBridge(isBack ? allOf(bridge, told) : newsOf(bridge, before, told))
             if (asker) yield* asker.bridgeChanged(now)
@@ -105,7 +105,7 @@ export const healthBehaviour = (
 })
 
 type Told = Partial<BridgeHealth> & {
-  /** What is wrong with the links, in one line; empty: nothing is. */
+  /** The faults of the links, in one line; empty: none. */
   readonly links: string
   readonly parked: ReadonlyArray<ParkedActor>
 }
@@ -128,6 +128,6 @@ const allOf = (bridge: ServiceTopics, told: Told): ReadonlyArray<MqttMessage> =>
 const reasonOf = ({ links, parked }: Told): string =>
   [links, ...parked.map((one) => explainParked(one, dateText))].filter((text) => text !== "").join("; ")
 
-/** Undefined while it connects: what was wrong before still is. `now`: milliseconds since 1970. */
+/** Undefined while it connects: earlier faults may persist. `now`: milliseconds since 1970. */
 const linksReasonOf = (state: BridgeHealth, now: number): string | undefined =>
   explainBridgeState(state, (retryInMs) => `at ${dateText(now + retryInMs)}`)

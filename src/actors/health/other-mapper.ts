@@ -1,15 +1,15 @@
 /**
- * Whether another program serves the same cloud on this local broker: thin-edge's own mapper, or a bridge
- * of mosquitto's. It shows in what it publishes, and in connections that it takes over, as it has our client ids.
+ * Detects another program that serves the same cloud on this local broker: thin-edge's own mapper, or a bridge
+ * of mosquitto's. It shows in its messages, and in taken-over connections, as it has our client ids.
  *
  * Sources: thin-edge, "Health monitoring"; mosquitto.conf(5), notification_topic; MQTT 5.0, 3.14.2.1.
  */
 import { type LinkStatus, type MqttMessage, sessionTakenOver } from "../../messages/mqtt.ts"
 
 export interface OtherMapperTopics {
-  /** Where a mapper of the same cloud says how it is: among them our own topic. */
+  /** Where a mapper of the same cloud publishes its health: our own topic is among them. */
   readonly mapperHealth: ReadonlyArray<string>
-  /** Where mosquitto says how its bridge to the same cloud is. */
+  /** Where mosquitto publishes the state of its bridge to the same cloud. */
   readonly mosquittoHealth: string
 }
 
@@ -29,7 +29,7 @@ export class OtherMapper {
     this.topics = topics
   }
 
-  /** We publish this about ourselves, and may hear it. */
+  /** We publish this ourselves, and may receive it. */
   ownHealth({ payload }: MqttMessage): void {
     this.own.push(utf8(payload))
     if (this.own.length > ownRemembered) this.own.shift()
@@ -39,7 +39,7 @@ export class OtherMapper {
     const text = utf8(payload)
     if (topic === this.topics.mosquittoHealth) this.mosquittoIsUp = text.trim() === "1" || statusOf(text)?.isUp === true
     if (!this.topics.mapperHealth.includes(topic)) return
-    // Retained: of a mapper that was, perhaps an earlier run of ours that lost its power. One that is answers the check.
+    // Retained: of a former mapper, perhaps an earlier run of ours that lost power. A running one answers the check.
     if (retain || this.own.includes(text)) return
     const status = statusOf(text)
     if (status?.isUp) this.answer = { sign: { _tag: "Answers", topic, pid: status.pid }, at: now }
@@ -49,7 +49,7 @@ export class OtherMapper {
     if (isTakenOver(status)) this.takenOverAt = now
   }
 
-  /** Of a check that was asked at `since`. */
+  /** Of a check requested at `since`. */
   signSince(since: number, now: number): OtherMapperSign | undefined {
     if (this.answer !== undefined && this.answer.at >= since) return this.answer.sign
     if (this.mosquittoIsUp) return { _tag: "MosquittoBridge", topic: this.topics.mosquittoHealth }
@@ -94,7 +94,7 @@ const statusOf = (text: string): { readonly isUp: boolean; readonly pid: number 
 
 const utf8 = (payload: Uint8Array): string => Buffer.from(payload).toString()
 
-/** Two that take an id from each other come back after minutes at the latest. */
+/** Two that take an id from each other reconnect after minutes at most. */
 const takeoverCountsMs = 10 * 60_000
 
 const answerCountsMs = 10 * 60_000

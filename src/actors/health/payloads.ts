@@ -1,4 +1,4 @@
-/** What is said about health, to the local broker and to Cumulocity. */
+/** The payloads of health messages, for the local broker and for Cumulocity. */
 import type { MqttMessage } from "../../messages/mqtt.ts"
 import type { ServiceTopics } from "../../messages/service-topics.ts"
 
@@ -29,15 +29,15 @@ export const serviceDown = ({ topics, pid }: ServiceIdentity): MqttMessage =>
 export const settingsDocument = ({ config }: ServiceTopics, settings: Readonly<Record<string, unknown>>): MqttMessage =>
   retained(config, JSON.stringify(settings))
 
-/** Nothing but the status: `tedge connect` of thin-edge looks for `"up"` anywhere in it. */
+/** Nothing but the status: `tedge connect` of thin-edge searches for `"up"` anywhere in it. */
 export const bridgeHealth = ({ health }: ServiceTopics, status: "up" | "down"): MqttMessage =>
   retained(health, JSON.stringify({ status }))
 
-/** As mosquitto says it of a bridge of its own. */
+/** As mosquitto publishes it for its own bridge. */
 export const mosquittoHealth = ({ health }: ServiceTopics, status: "up" | "down"): MqttMessage =>
   retained(health, status === "up" ? "1" : "0")
 
-/** Empty when there is nothing to publish: that deletes what was retained. */
+/** Empty if there is nothing to publish: that deletes the retained message. */
 export const bridgeReason = ({ reason }: ServiceTopics, text: string): MqttMessage => retained(reason, text)
 
 /** `2026-11-29T20:15:03Z`, from milliseconds since 1970. */
@@ -50,11 +50,11 @@ interface CloudService {
   readonly externalId: string
 }
 
-/** `dev01:device:main:service:tedge-mapper-c8y`: how thin-edge names entities in Cumulocity. */
+/** `dev01:device:main:service:tedge-mapper-c8y`: thin-edge's external ids of entities in Cumulocity. */
 export const externalId = (deviceId: string, { topicId }: ServiceTopics): string =>
   [deviceId, ...topicId.split("/").filter((part) => part !== "")].join(":")
 
-/** SmartREST 2.0, template 102: makes the service known, or changes its status. */
+/** SmartREST 2.0, template 102: registers the service, or changes its status. */
 export const cloudStatus = ({ externalId: id, type, name }: CloudService, status: "up" | "down"): string =>
   ["102", id, type, name, status].map(field).join(",")
 

@@ -1,8 +1,8 @@
 /**
- * Asks the cloud, once in each of its connections, for the operations that wait there; not where another mapper does.
+ * Requests the pending operations from the cloud, once on each connection; not if another mapper does.
  *
- * That one is looked for again at each connection: a health check on the local broker, which a running mapper answers at
- * once. Operations are asked for only while both sides are up, so that no operation is lost.
+ * That is checked at each connection: by a health check on the local broker, which a running mapper answers
+ * immediately. Operations are requested only while both sides are up, so that no operation is lost.
  */
 import { Clock, Effect, Queue } from "effect"
 import type { BridgeHealth, HealthProtocol } from "../../messages/bridge.ts"
@@ -14,9 +14,9 @@ import { explainOtherMapper, OtherMapper, type OtherMapperTopics } from "./other
 import type { PublishNewest } from "./publish-newest.ts"
 
 export interface PendingOperations extends OtherMapperTopics {
-  /** What is published to the cloud. */
+  /** Published to the cloud. */
   readonly request: MqttMessage
-  /** Where mappers of the same cloud are asked how they are. */
+  /** Health check topics of mappers of the same cloud. */
   readonly checks: ReadonlyArray<string>
 }
 
@@ -25,7 +25,7 @@ interface OperationsAsker {
   readonly heard: (message: MqttMessage) => Effect.Effect<void>
   readonly serviceChanged: (status: LinkStatus) => Effect.Effect<void>
   readonly bridgeChanged: (health: BridgeHealth) => Effect.Effect<void>
-  /** Has another mapper of this cloud answered within the last minutes? */
+  /** Whether another mapper of this cloud has answered within the last minutes. */
   readonly otherMapper: () => boolean
 }
 
@@ -50,7 +50,7 @@ export const askForOperations = (
       const since = now()
       yield* publish(options.checks.map(healthCheck))
       yield* Effect.sleep(answersWithinMs)
-      // Something went down meanwhile: it is looked at again when all is up.
+      // Something went down meanwhile: checked again when all is up.
       if (due() !== connection) return yield* look
       const sign = other.signSince(since, now())
       if (sign === undefined) {
@@ -89,7 +89,7 @@ export const askForOperations = (
 interface State {
   service: LinkStatus | undefined
   bridge: BridgeHealth | undefined
-  /** The last connection with the cloud for which it is decided. */
+  /** The last cloud connection for which this was decided. */
   settled: number
 }
 
@@ -101,5 +101,5 @@ const dueConnection = ({ service, bridge, settled }: State): number | undefined 
 
 const healthCheck = (topic: string): MqttMessage => ({ topic, payload: Buffer.from("{}"), qos: 1, retain: false })
 
-/** A mapper that took our client id, or whose id we took, is back in the meantime. */
+/** A mapper that took our client id, or whose id we took, has reconnected by then. */
 const answersWithinMs = 5_000

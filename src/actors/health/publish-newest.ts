@@ -1,5 +1,5 @@
 /**
- * Publishes to a broker that may be unreachable: of each topic only the newest message is kept, until the link has taken it.
+ * Publishes to a broker that may be unreachable: of each topic only the newest message is kept, until the link has accepted it.
  */
 import { Effect, Queue } from "effect"
 import type { LinkProtocol, MqttMessage } from "../../messages/mqtt.ts"
@@ -8,7 +8,7 @@ import type { ActorRef, Protocol } from "../../runtime/protocol.ts"
 
 export type PublishNewest = (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<void>
 
-/** Answers at once, whatever the link does; publishing is a task of the actor. */
+/** Returns immediately, whatever the state of the link; publishing is a task of the actor. */
 export const publishNewest = <P extends Protocol>(
   context: ActorContext<P>,
   link: ActorRef<LinkProtocol>
@@ -31,7 +31,7 @@ export const publishNewest = <P extends Protocol>(
       })
   })
 
-/** Forgotten only when the broker has it, and nothing newer is to be published. */
+/** Removed only when the broker has it, and nothing newer is to be published. */
 const publish = (
   link: ActorRef<LinkProtocol>,
   pending: Map<string, MqttMessage>,
@@ -43,6 +43,6 @@ const publish = (
         if (pending.get(message.topic) === message) pending.delete(message.topic)
       })
     ),
-    // Cut off: the link waits for the next connection by itself. In trouble: not in a circle.
+    // Interrupted: the link waits for the next connection by itself. A failed link must not cause a busy loop.
     Effect.catch(() => Effect.sleep("200 millis"))
   )

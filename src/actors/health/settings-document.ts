@@ -1,5 +1,5 @@
 /**
- * Keeps the retained document of the mapper's settings as it is meant to be: what another client publishes in its place
+ * Keeps the retained document of the mapper's settings up to date: another client's message in its place
  * is replaced, at most once a second. Source: thin-edge, config exposure, "Self-correcting publisher".
  */
 import { Effect, Queue } from "effect"
@@ -37,7 +37,7 @@ export const keepDocument = (
           if (topic !== document.topic) return Effect.void
           const isOurs = Buffer.from(payload).equals(document.payload)
           if (isOurs) awaitsEcho = false
-          // What comes before the echo was there before it, and is replaced by it.
+          // Messages before the echo were there before it, and are replaced by it.
           return isOurs || awaitsEcho || otherMapperRuns() ? Effect.void : look
         })
     }

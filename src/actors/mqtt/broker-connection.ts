@@ -1,7 +1,7 @@
 /**
- * A connection to a broker, from dialling to CONNACK, as sessions and links use it.
+ * A connection to a broker, from dialling to CONNACK, for sessions and links.
  *
- * It is the seam for tests: a link works the same over a scripted broker.
+ * Tests replace it: a link behaves the same over a scripted broker.
  */
 import { Effect, Exit, type Scope } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
@@ -33,7 +33,7 @@ export interface SignedAttempt {
   readonly outcome: string
 }
 
-/** Links that share it share what it learns: which brokers speak MQTT 3.1.1 only, and TLS sessions. */
+/** Links that share it share its caches: which brokers speak MQTT 3.1.1 only, and TLS sessions. */
 export const connectWith = (
   cryptoki: ActorRef<CryptokiProtocol>,
   onSigned: (attempt: SignedAttempt) => Effect.Effect<void> = () => Effect.void
@@ -64,7 +64,7 @@ export const connectWith = (
         })
       }).pipe(Effect.mapError((failure) => (failure._tag === "Unopened" ? failure : unopened(failure))))
     const connecting = Effect.mapError(oldBrokers.ask(target, attempt), ({ refusal }) => refusal)
-    // Judged before the loser is interrupted: what it was waiting for is the reason.
+    // Evaluated before the loser is interrupted: the pending step is the reason.
     const limit = Effect.andThen(
       Effect.sleep(target.connectWithinMs),
       Effect.suspend(() => Effect.fail(tooSlow(target, waitingFor, watch)))
@@ -93,14 +93,14 @@ const outcomeOf = (exit: Exit.Exit<unknown, MqttRefusal>): string => {
   return failure._tag === "Some" ? failure.value._tag : "interrupted"
 }
 
-/** Who was refused shows the key anew; a connection that was merely lost may go on with the next session. */
+/** After a refusal the key signs again; after a lost connection the next session may be used. */
 const forgetSessions = (tickets: TlsTickets, { host, port }: Target, refusal: MqttRefusal): void => {
   if (refusal._tag === "BrokerRefused" || refusal._tag === "TlsFailed") tickets.forget(`${host}:${port}`)
 }
 
 const unopened = (refusal: MqttRefusal) => new Unopened({ refusal, isOfOldBroker: false })
 
-/** A broker that was asked in MQTT 5 and speaks MQTT 3.1.1 only says so, or closes the connection (3.1.1, 3.1.2.2 and 4.8). */
+/** A broker that supports only MQTT 3.1.1 refuses MQTT 5, or closes the connection (3.1.1, 3.1.2.2 and 4.8). */
 const saysOld = ({ reason }: ConnectionEnded, refusal: MqttRefusal): boolean =>
   (refusal._tag === "BrokerRefused" && refusal.code === speaksNoMqtt5) ||
   (refusal._tag === "ConnectionLost" && reason.kind !== "protocol" && reason.kind !== "silent")

@@ -1,8 +1,8 @@
 /**
- * Brokers that speak MQTT 3.1.1 only: who asks in MQTT 5 is refused, or disconnected, and asks again in 3.1.1 at once.
+ * Brokers that speak MQTT 3.1.1 only: a connection with MQTT 5 is refused or closed, and retried immediately with 3.1.1.
  *
- * What worked is known for an hour, so that not every connection is made twice. It is not known indefinitely: the broker
- * may be another by then, or may have closed the connection for another reason.
+ * The result is cached for an hour, so that not every connection is made twice. Not longer: the broker
+ * may have been replaced, or may have closed the connection for another reason.
  */
 import { Data, Effect, type Scope } from "effect"
 import type { MqttRefusal, Target } from "../../messages/mqtt.ts"
@@ -11,14 +11,14 @@ import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
 /** A failed attempt. */
 export class Unopened extends Data.TaggedError("Unopened")<{
   readonly refusal: MqttRefusal
-  /** The same in MQTT 3.1.1 may succeed. */
+  /** An attempt with MQTT 3.1.1 may succeed. */
   readonly isOfOldBroker: boolean
 }> {}
 
 type Attempt<A> = (target: Target) => Effect.Effect<A, Unopened, Scope.Scope>
 
 export class OldBrokers {
-  /** Until when each is asked in MQTT 3.1.1. */
+  /** Until when each is contacted with MQTT 3.1.1. */
   private readonly known = new Map<string, number>()
 
   ask<A>(target: Target, attempt: Attempt<A>): Effect.Effect<A, Unopened, Scope.Scope> {

@@ -16,7 +16,7 @@ import { isRefused, subscriptionFaults } from "./client/subscription-filter.ts"
 export const sessionMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "refuse" } }
 
 export const sessionBehaviour = (connect: Connect): Behaviour<MqttSessionProtocol> => ({
-  // Waiting for the next message must not hold up a publish.
+  // Waiting for the next message must not delay a publish.
   concurrent: { tags: ["Next", "Publish"], inFlight: 32 },
   init: () =>
     Effect.gen(function* () {
@@ -55,7 +55,7 @@ const openSession = (connect: Connect, target: Target): Effect.Effect<OpenSessio
     const scope = yield* Scope.make()
     const inbox = yield* Queue.sliding<MqttMessage, MqttRefusal>(longestInbox)
     const opening = connect(target, {
-      // A kept session belongs to another program: what waits in it stays there.
+      // A kept session belongs to another program: its queued messages stay there.
       acknowledged: target.cleanSession ? "atOnce" : "later",
       onMessage: ({ message }) => void Queue.offerUnsafe(inbox, message)
     })

@@ -1,6 +1,6 @@
 /**
- * The answers that need no signing key: lists of what lies inside the scope, and changes of a token. A URI outside the scope is
- * refused, never bent to fit.
+ * Requests without a signing key: lists of objects in the scope, and changes of a token. A URI outside the scope is
+ * refused, never adapted.
  */
 
 import { Effect, Result, type Semaphore } from "effect"
@@ -19,8 +19,8 @@ export const createKey = (context: RequestContext, request: Fields<"CreateKeyReq
     const { key, label, id = token.uri.id } = request.params
     yield* refuseOutside(context, { object: label, ...(id === undefined ? {} : { id }) })
     const parameters = yield* keyParameters(key)
-    // Root and the service's own user, and who has a rule for just this label, may repeat it: a second key with the label of the
-    // device's would be taken for it.
+    // Only root, the service's own user, and clients with a rule for this label may repeat it: a second key with the label of the
+    // device's could be confused with it.
     const { isUnlimited, scope } = context.access
     const onlyNewLabel = !isUnlimited && scope?.object !== label
     const payload = { token, parameters, label, id, onlyNewLabel }
@@ -34,7 +34,7 @@ export const changePin = (context: RequestContext, request: Fields<"ChangePinReq
     const token = yield* selected(context, { uri: request.uri, pin: oldPin }, "changes")
     if (reset && soPin === undefined) return yield* notUsable("SO PIN missing", undefined)
     const { countedAs } = context.access
-    // The SO PIN too is the client's word.
+    // The SO PIN is the client's too.
     const meant = reset && countedAs !== undefined ? { ...token, client: countedAs } : token
     const by = reset && soPin !== undefined ? ({ kind: "reset", soPin } as const) : ({ kind: "change" } as const)
     const changed = yield* context.cryptoki.ask("ChangePin", { token: meant, newPin, by }, { within: within.change })
@@ -44,7 +44,7 @@ export const changePin = (context: RequestContext, request: Fields<"ChangePinReq
 export const deleteKey = (context: RequestContext, request: Fields<"DeleteKeyRequest">): Answer =>
   Effect.gen(function* () {
     const key = yield* selected(context, request, "changes")
-    // To be repeated by scripts: what is not there need not be deleted.
+    // Idempotent for scripts: a missing key counts as deleted.
     const deleted = yield* context.cryptoki
       .ask("DeleteKey", { key }, { within: within.change })
       .pipe(Effect.catchTag("KeyNotFound", () => Effect.succeed([])))
@@ -76,7 +76,7 @@ export const listTokens = (context: RequestContext): Answer =>
     }))
   }))
 
-/** Initialised ones only: the older request is for choosing where to make a key. */
+/** Initialised ones only: the older request is for choosing where to create a key. */
 export const listTokenUris = (context: RequestContext): Answer =>
   Effect.map(tokensInScope(context), (tokens) => ({
     _tag: "GetTokensUrisResponse",
@@ -108,10 +108,10 @@ const reaches = (scope: Pkcs11Uri | undefined, token: TokenDescription): boolean
   scope === undefined || isInScope(scope, token)
 
 /**
- * For scripts that ask for it at each start: a usable token with the label, or the one that the URI names, is answered as it is,
- * and nothing is changed. Without a PIN: the service's own. Without an SO PIN: the same as the PIN.
+ * For scripts that call it at each start: a usable token with the label, or the one that the URI names, is returned as it is,
+ * and not changed. Without a PIN: the service's own. Without an SO PIN: the same as the PIN.
  *
- * `turns`: one request at a time, as two that come together would make two tokens with one label.
+ * `turns`: one request at a time, as two at once would create two tokens with the same label.
  */
 export const initToken = (
   context: RequestContext,
@@ -136,7 +136,7 @@ export const initToken = (
     return { _tag: "InitTokenResponse", uri: shownUri(initialised.uri) } as const
   }).pipe(turns.withPermit)
 
-/** The token that is to be answered as it is; undefined: one is to be initialised. */
+/** The token to return unchanged; undefined: one is to be initialised. */
 const tokenThere = (
   tokens: ReadonlyArray<TokenDescription>,
   wanted: Pkcs11Uri,
@@ -149,12 +149,12 @@ const tokenThere = (
     const labelled = tokens.filter((token) => token.initialized && token.label === label)
     const found = labelled.find(isUsable) ?? labelled[0]
     if (found !== undefined && (uri === undefined || named.length > 0)) return yield* usable(found)
-    // A card that its maker initialised never shows a free slot.
+    // A card initialised by its vendor never shows a free slot.
     const all = tokens.filter(isUsable)
     return uri === undefined && tokens.every(({ initialized }) => initialized) && all.length === 1 ? all[0] : undefined
   })
 
-/** The token has its user PIN, or wants none. */
+/** The token has its user PIN, or needs none. */
 const isUsable = (token: TokenDescription): boolean => token.initialized && token.userPin !== "notSet"
 
 const usable = (token: TokenDescription): Effect.Effect<TokenDescription, UriNotUsable> =>

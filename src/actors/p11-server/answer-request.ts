@@ -1,5 +1,5 @@
 /**
- * One request frame, judged, asked of CryptokiActor, and put into the frame that answers it.
+ * Handles one request frame: checks it, asks CryptokiActor, and encodes the response frame.
  *
  * Source: the signing service's protocol, version 1, "Meaning".
  */
@@ -57,7 +57,7 @@ const answerWithoutKey = (context: RequestContext, request: Frame): Answer => {
   }
 }
 
-/** What a request is, for the rules; answers and Ping are nothing. */
+/** The operation of a request, for the rules; responses and Ping have none. */
 export const operationOf = (tag: FrameTag): ServerOperation | undefined => operations[tag]
 
 const operations: { readonly [Tag in FrameTag]?: ServerOperation } = {

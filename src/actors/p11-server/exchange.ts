@@ -1,8 +1,8 @@
 /**
- * One client, from its first byte to the last of its answer.
+ * One client, from its first byte to the last of its response.
  *
- * The time to read and the time to write are limited as a whole, so that a byte a second does not help anybody. Who
- * has not asked yet costs a descriptor and a place among the deadlines; a request is a fiber.
+ * Reading and writing have a total time limit each, so that sending a byte a second does not extend it. A client without a
+ * request costs a descriptor and a deadline; a request is a fiber.
  */
 import { Effect, Result } from "effect"
 import {
@@ -27,7 +27,7 @@ interface ConnectionSpec {
   readonly client: Client
   readonly limits: P11ServerLimits
   readonly times: TimeLimits
-  /** What the client is narrowed to. */
+  /** The scope of the client. */
   readonly scope: Pkcs11Uri | undefined
   readonly answer: (request: Frame) => Effect.Effect<Answered, RequestFailure>
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
@@ -36,8 +36,8 @@ interface ConnectionSpec {
 export type Outcome = "served" | "refused" | "aborted"
 
 /**
- * Calls back, perhaps at once, with what is to be done for this client: its request, or its abort. Cancel what
- * it answers when the client is given up before.
+ * Calls back, possibly synchronously, with the next step for this client: its request, or its abort. Cancel the returned
+ * handle if the client is given up before.
  */
 export const readRequest = (
   spec: ConnectionSpec,
@@ -92,7 +92,7 @@ const reply = (spec: ConnectionSpec, answer: Uint8Array, done: () => Effect.Effe
   })
 
 interface AnswerTimes extends Omit<RequestTimes, "signed" | "endedAt"> {
-  /** Of the clock that the limits run on. */
+  /** Of the clock used for the limits. */
   readonly startedAt: number
 }
 
@@ -103,9 +103,9 @@ const served = (
   answered: AnswerTimes
 ): Effect.Effect<Outcome> => {
   const operation = operationIn(request)
-  // A Ping is no operation.
+  // Ping is not an operation.
   if (operation === undefined) return Effect.succeed("served")
-  // Which key it was, and not which one was asked for: several URIs mean one key, and one URI may mean several.
+  // The key itself, not the requested URI: several URIs may select one key, and one URI several.
   const uri = key === undefined ? (uriOf(frame) ?? uriOf(request)) : shownUri(key)
   const tookMs = times.now() - answered.startedAt
   const signing = signingTimes(request, answered, signed)
@@ -125,7 +125,7 @@ const refused = (
   return Effect.as(publish({ _tag: "RequestRefused", ...what, reason, isAudited }), "refused")
 }
 
-/** Nothing, where no signature was asked for. */
+/** Empty, if no signature was requested. */
 const signingTimes = (
   request: Frame | FrameNotDecoded,
   { startedAt: _, ...answered }: AnswerTimes,
@@ -135,7 +135,7 @@ const signingTimes = (
     ? { signing: { ...answered, signed, endedAt: processMonotonicMs() } }
     : {}
 
-/** The client gets the error, if it listens, and nothing more is done for it. */
+/** Sends the error to the client, if it reads, and ends the exchange. */
 export const rejectBusy = (
   spec: Pick<ConnectionSpec, "stream" | "client" | "times" | "publish">
 ): Effect.Effect<void> =>
@@ -144,7 +144,7 @@ export const rejectBusy = (
     Effect.andThen(spec.publish({ _tag: "ClientAborted", client: spec.client, reason: "tooMany" }))
   )
 
-/** A client whose request is not read to its end would meet a closed socket, and never read why. */
+/** Closing the socket before the request is read completely would discard the error. */
 const untilAsked = ({ stream, times }: Pick<ConnectionSpec, "stream" | "times">): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const late = times.start(rejectMs, () => resume(Effect.void))
@@ -157,9 +157,9 @@ const untilAsked = ({ stream, times }: Pick<ConnectionSpec, "stream" | "times">)
 
 /** No request is longer; CertificateVerify is below 200 bytes. */
 const requestLimit = 64 * 1024
-/** Nor is more of one read that is not served. */
+/** Limit for a request that is read without being served. */
 const discardLimit = 1024 * 1024
-/** The protocol's limit of an answer: clients read no further. */
+/** The protocol's limit of a response: clients read no further. */
 const answerLimit = 1024 * 1024
 const rejectMs = 500
 
@@ -176,7 +176,7 @@ const abort = (spec: ConnectionSpec, reason: AbortReason): Effect.Effect<Outcome
     return "aborted" as const
   })
 
-/** Done when the kernel has taken all of it. */
+/** Done when the kernel has accepted all of it. */
 const deliver = (
   { stream, times }: Pick<ConnectionSpec, "stream" | "times">,
   answer: Uint8Array,

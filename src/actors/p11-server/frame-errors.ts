@@ -1,8 +1,8 @@
 /**
- * What a client is told of a failure: within its scope, as the text of an Error frame.
+ * The text of an Error frame for a failure, limited to the client's scope.
  *
- * Deployed scripts look for fragments of it; the rest is ours. Without control characters, never a PIN: the text ends
- * up in other programs' logs.
+ * Deployed scripts search for fragments of it; the rest is ours. No control characters, never a PIN: other programs log
+ * the text.
  * Source: the signing service's protocol, version 1, "Meaning".
  */
 
@@ -27,30 +27,30 @@ export type RequestFailure =
   | Busy
   | AnswerTooLong
 
-/** A frame that is an answer, sent as a request. */
+/** A response frame, sent as a request. */
 interface NoRequest {
   readonly _tag: "NoRequest"
 }
 
-/** More connections than the service, or one user, may have. */
+/** The limit of connections, of the service or of one user, is reached. */
 interface Busy {
   readonly _tag: "Busy"
 }
 
-/** The answer is longer than the protocol allows. */
+/** The response is longer than the protocol allows. */
 interface AnswerTooLong {
   readonly _tag: "AnswerTooLong"
   readonly bytes: number
 }
 
 interface ErrorContext {
-  /** A signing key was wanted. */
+  /** A signing key was requested. */
   readonly forSigning: boolean
-  /** What the client is narrowed to, by the service and by its rule. */
+  /** The scope of the client, from the service and its rule. */
   readonly scope: Pkcs11Uri | undefined
 }
 
-/** A rule to paste has lines of its own: it is made of nothing that a client wrote. */
+/** A rule to paste has its own lines: it contains nothing written by a client. */
 export const errorText = (
   failure: RequestFailure,
   context: ErrorContext = { forSigning: true, scope: undefined }
@@ -63,7 +63,7 @@ export const errorText = (
   return line.length > longestServiceText ? `${line.slice(0, longestServiceText)}...` : line
 }
 
-/** What can be chosen, and what is missing: clients of thin-edge show this text and nothing else. */
+/** The choices, or what is missing: clients of thin-edge print only this text. */
 const secondHalf = (failure: RequestFailure, { scope }: ErrorContext): string => {
   switch (failure._tag) {
     case "TokenAmbiguous":
@@ -95,7 +95,7 @@ const candidates = (keys: ReadonlyArray<string> | undefined): string => {
 
 const mostCandidates = 5
 
-/** Whether a refusal is about a right or a PIN, and so has its line in the log whatever is limited there. */
+/** Whether a refusal concerns a right or a PIN, and is therefore always logged. */
 export const isAboutRights = ({ _tag }: RequestFailure): boolean =>
   _tag === "SettingsNotRead" || _tag === "OperationNotAllowed" || _tag === "OutsideScope" || _tag.startsWith("Pin")
 
@@ -130,14 +130,14 @@ const sentence = (failure: RequestFailure): string => {
   }
 }
 
-/** What scripts look for when the PIN of a request is not the one that counts. */
+/** Fragment for scripts, if the PIN of a request is not the effective one. */
 const wrongPin = "The specified PIN is incorrect"
 
-/** In front of everything the token side reports. */
+/** Prefix of everything the token side reports. */
 const service = "PKCS #11 service failed: "
 
 /**
- * A refusal as a client may read it: no token and no key that lies outside of its scope is named. CryptokiActor sees all tokens
+ * A refusal as a client may read it, without tokens and keys outside of its scope. CryptokiActor sees all tokens
  * of the module, as each request is narrowed before it gets there.
  */
 export const insideScope = (scope: Pkcs11Uri | undefined, failure: RequestFailure): RequestFailure => {
@@ -158,7 +158,7 @@ export const insideScope = (scope: Pkcs11Uri | undefined, failure: RequestFailur
 
 const tokenFields = pathFields.filter((field) => field !== "object" && field !== "id" && field !== "type")
 
-/** Whether nothing the scope says is said otherwise, or left open, by the URI of what was found. */
+/** Whether the URI of the found object has every attribute of the scope, with the same value. */
 const lies = (scope: Pkcs11Uri, text: string, fields: ReadonlyArray<(typeof pathFields)[number]>): boolean => {
   const parsed = parsePkcs11Uri(text)
   if (Result.isFailure(parsed)) return false

@@ -1,13 +1,13 @@
 /**
- * Bounds the lines that clients can make the service write: some of a kind in each period, the others counted.
+ * Rate limit for log lines that clients can cause: some of a kind in each period, the others counted.
  *
- * What is audited never comes here. A kind is a short text, such as the user and the reason, never a client's words.
+ * Not for audited lines. A kind is a short text, such as user and reason, never a client's words.
  */
 
 export class LogLimit {
   private readonly kinds = new Map<string, Kind>()
 
-  /** Whether a line of this kind is to be written now; one that is not is counted. */
+  /** Whether a line of this kind may be written now; otherwise it is counted. */
   admits(kind: string): boolean {
     const known = this.kinds.get(kind) ?? this.added(kind)
     if (known.written < linesOfAKind) {
@@ -18,7 +18,7 @@ export class LogLimit {
     return false
   }
 
-  /** Ends the period: how many lines of which kinds were left out. */
+  /** Ends the period; returns the number of suppressed lines by kind. */
   endPeriod(): ReadonlyArray<{ readonly kind: string; readonly count: number }> {
     const leftOut = [...this.kinds].flatMap(([kind, { leftOut: count }]) => (count > 0 ? [{ kind, count }] : []))
     this.kinds.clear()
@@ -26,7 +26,7 @@ export class LogLimit {
   }
 
   private added(kind: string): Kind {
-    // Many users, each with all kinds: they share one from here on.
+    // Many users, each with all kinds: the further ones share one.
     const name = this.kinds.size < mostKinds ? kind : otherKinds
     const made = this.kinds.get(name) ?? { written: 0, leftOut: 0 }
     this.kinds.set(name, made)

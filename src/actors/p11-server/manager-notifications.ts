@@ -1,7 +1,7 @@
 /**
- * What we tell systemd: ready, reloading, stopping, a status line, and that we live.
+ * Notifications to systemd: ready, reloading, stopping, a status line, and the watchdog.
  *
- * Without NOTIFY_SOCKET nothing is sent. A message that cannot be sent is lost: a service does not end for that.
+ * Without NOTIFY_SOCKET nothing is sent. A notification that cannot be sent is dropped: the service continues.
  * Source: sd_notify(3), systemd.service(5) `Type=notify-reload`.
  */
 import { Duration, Effect } from "effect"
@@ -14,7 +14,7 @@ export interface ServiceManager {
   /** Before a reload; `ready` ends it. */
   readonly reloading: Effect.Effect<void>
   readonly status: (line: string) => Effect.Effect<void>
-  /** Tells that we live as long as `alive` succeeds, twice in each watchdog period; ends at once without a watchdog. */
+  /** Notifies the watchdog while `alive` succeeds, twice in each watchdog period; ends immediately without a watchdog. */
   readonly watchdog: (alive: Effect.Effect<unknown, unknown>) => Effect.Effect<void>
 }
 
@@ -35,7 +35,7 @@ export const serviceManager = (variables: Readonly<NodeJS.ProcessEnv>, pid: numb
         ? Effect.void
         : alive.pipe(
             Effect.andThen(tell(() => "WATCHDOG=1")),
-            // Silence is the message: systemd restarts us when it lasts.
+            // No notification: systemd restarts us if this lasts.
             Effect.ignore,
             Effect.andThen(Effect.sleep(Duration.millis(Duration.toMillis(period) / 2))),
             Effect.forever

@@ -1,7 +1,7 @@
 /**
- * Counts for node_exporter: requests by operation and token with their latency, queue depth, recoveries, latches.
+ * Metrics for node_exporter: requests by operation and token with their latency, queue depth, recoveries, latches.
  *
- * Labels come from the tokens that served; a client that invents names does not fill our memory.
+ * Labels come from the tokens that served; names invented by a client take no memory.
  * Source: the text format of Prometheus, version 0.0.4.
  */
 import { Result } from "effect"
@@ -20,7 +20,7 @@ export class Metrics {
   private readonly tokensGone = new Map<string, number>()
   private readonly tokensBack = new Map<string, number>()
   private readonly latched = new Map<string, number>()
-  /** By URI, parsed before: clients name few keys, again and again. */
+  /** By URI, parsed before: clients use few keys, repeatedly. */
   private readonly tokens = new BoundedMap<string, string>(mostSeries)
 
   record(event: P11ServerEvent): void {
@@ -42,7 +42,7 @@ export class Metrics {
     if (event._tag === "PinLatched") count(this.latched, ofToken(event.token))
   }
 
-  /** `connections` and `answering` are of this moment. */
+  /** `connections` and `answering` are current values. */
   text({ connections, answering }: Pick<P11ServerStatus, "connections" | "answering">): string {
     return [
       ...family("connections", "gauge", "Clients being served", new Map([["", connections]])),
@@ -59,7 +59,7 @@ export class Metrics {
     ].join("\n")
   }
 
-  /** The token a request named; empty: the first one there is. */
+  /** The token a request named; empty: the first one. */
   tokenIn(uri: string | undefined): string {
     const known = uri === undefined ? "" : this.tokens.get(uri)
     if (uri === undefined || known !== undefined) return known ?? ""
@@ -94,5 +94,5 @@ const count = (counts: Map<string, number>, labels: string): void => {
 const ofToken = (token: string): string => `token="${label(token)}"`
 
 const prefix = "tedge_p11_server_"
-/** Bounds what names that change can make us remember. */
+/** Bounds the memory for changing names. */
 const mostSeries = 256

@@ -1,11 +1,11 @@
 /**
  * P11ServerActor: CryptokiActor for other processes, behind a UNIX socket.
  *
- * Connections are served beside its messages, each request by a fiber of its own. They are counted in all and for each user. An
- * eighth of the places is kept for root and the service's own user, half of these for root alone: whatever others do, and should
- * the service's own user exhaust them, root can still connect.
+ * Connections are served besides its messages, each request by its own fiber. They are counted in total and per user. An
+ * eighth of the connections is reserved for root and the service's own user, half of these for root alone: so root can always
+ * connect.
  *
- * Stopping it stops listening first. Who has not sent a whole request by then is aborted; who has gets the answer, within `drainMs`.
+ * When stopped, it stops listening first. Clients without a complete request are aborted; the others get their response, within `drainMs`.
  */
 import { Effect, Fiber, type Scope, Semaphore } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
@@ -43,13 +43,13 @@ export interface P11ServerSpec {
   readonly ownUid: number
   /** Publishes an event; never waits for subscribers. */
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
-  /** Who connected. Default: what the kernel says (SO_PEERCRED, SO_PEERGROUPS). */
+  /** Credentials of a client. Default: from the kernel (SO_PEERCRED, SO_PEERGROUPS). */
   readonly clientOf?: () => Client
-  /** Whose subordinate id a user id is. Default: what /etc/subuid says. */
+  /** Owner of a subordinate user id. Default: from /etc/subuid. */
   readonly ownerOfUid?: OwnerOfUid
-  /** How many descriptors there are for clients. Default: as many as are wanted. */
+  /** Number of descriptors for clients. Default: unlimited. */
   readonly descriptors?: number
-  /** How long answers that are owed may take when it stops, in milliseconds. Default 20 s. */
+  /** Time limit for pending responses when it stops, in milliseconds. Default 20 s. */
   readonly drainMs?: number
 }
 
@@ -59,7 +59,7 @@ export const p11ServerBehaviour = (spec: P11ServerSpec): Behaviour<P11ServerProt
       const server: ServerState = {
         initialising: Semaphore.makeUnsafe(1),
         spec,
-        // What it serves with may be replaced while it runs.
+        // The policy may be replaced while it runs.
         policy: spec.policy,
         selectors: new SelectorCache(),
         connections: new Connections(spec.descriptors),
@@ -78,7 +78,7 @@ export const p11ServerBehaviour = (spec: P11ServerSpec): Behaviour<P11ServerProt
 
 interface ServerState {
   readonly spec: P11ServerSpec
-  /** For requests that come from now on. */
+  /** For requests from now on. */
   policy: P11ServerPolicy
   readonly selectors: SelectorCache
   readonly initialising: Semaphore.Semaphore
@@ -86,7 +86,7 @@ interface ServerState {
   readonly ownerOfUid: OwnerOfUid
 }
 
-/** Serves until the scope closes: then it stops listening, and after that the pending answers go out. */
+/** Serves until the scope closes: then it stops listening, and finishes the pending responses. */
 const acceptConnections = (server: ServerState): Effect.Effect<void, ListenFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const { spec } = server
@@ -114,7 +114,7 @@ const acceptConnections = (server: ServerState): Effect.Effect<void, ListenFaile
     )
   })
 
-/** What accepting a connection needs. */
+/** Dependencies of accepting a connection. */
 interface AcceptContext {
   readonly server: ServerState
   readonly watcher: Watcher
@@ -124,7 +124,7 @@ interface AcceptContext {
 
 const admit = (context: AcceptContext, { descriptor, peer }: Accepted): void => {
   const { connections, spec, policy } = context.server
-  // Without credentials the client is anonymous: it may do what every client may.
+  // Without credentials the client is anonymous, with the default rights.
   const anonymous = { uid: undefined, gid: undefined, pid: undefined }
   const client = withOwner(spec.clientOf?.() ?? peer ?? anonymous, context.server)
   const stream = new UnixStream(context.watcher, descriptor)
@@ -147,7 +147,7 @@ const admit = (context: AcceptContext, { descriptor, peer }: Accepted): void => 
   }
 }
 
-/** With whose subordinate id it has; root and the service's own user are what they are. */
+/** The owner of its subordinate id; root and the service's own user stay themselves. */
 const withOwner = (client: Client, { ownerOfUid, spec }: ServerState): Client => {
   const { uid } = client
   const ownerUid = uid === undefined || uid === 0 || uid === spec.ownUid ? undefined : ownerOfUid(uid)
@@ -158,7 +158,7 @@ const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connec
   const { connections, selectors, spec, policy } = server
   const { client } = connection
   const access = accessOf(client, policy.rules, spec.ownUid)
-  // What the client can reach; undefined: all there is.
+  // The client's scope; undefined: unlimited.
   const scope =
     policy.scope && access.scope ? mergeScope(policy.scope, access.scope).uri : (policy.scope ?? access.scope)
   const request = {
@@ -182,7 +182,7 @@ const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connec
         serving.pipe(
           Effect.map((outcome) => connections.count(outcome)),
           Effect.ensuring(Effect.sync(() => connections.end(connection))),
-          // One client must not end the service; what it met is our bug and belongs into the log.
+          // One client must not end the service; a failure here is our bug and is logged.
           Effect.catchCause((cause) => Effect.logError("a connection ended unexpectedly", cause))
         )
       )
@@ -194,21 +194,21 @@ export interface Connection {
   readonly stream: Pick<UnixStream, "close">
   readonly client: Client
   phase: "reading" | "answering"
-  /** Its time to ask; undefined before it is served. */
+  /** Its time limit for the request; undefined before it is served. */
   asking: RunningLimit | undefined
-  /** What serves it from the moment its request has come, or it is aborted. */
+  /** The fiber that serves it once its request is complete, or it is aborted. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 export class Connections {
   /**
-   * Half of the descriptors serve, half say that the service is busy. Where there are fewer than there may be connections, a
-   * flood would otherwise leave none for those whose places are kept, nor for token hosts.
+   * Half of the descriptors serve, the others report that the service is busy. With fewer descriptors than allowed
+   * connections, a flood would otherwise leave none for reserved connections and token hosts.
    */
   private readonly most: number
   private readonly open = new ShortLivedSet<Connection>()
   private readonly perUser = new ShortLivedMap<number | undefined, number>()
-  /** What answers connections that are not served. */
+  /** Responds to connections that are not served. */
   private readonly rejections = new ShortLivedSet<Fiber.Fiber<unknown, unknown>>()
   private readonly counts: Record<Outcome, number> = { served: 0, refused: 0, aborted: 0 }
 
@@ -217,7 +217,7 @@ export class Connections {
     this.most = Math.max(2, Math.floor(descriptors / 2))
   }
 
-  /** `busy`: tell the client. `full`: not even that. `ownUid`: the user the service runs as. */
+  /** `busy`: report it to the client. `full`: not even that. `ownUid`: the user the service runs as. */
   admission(client: Client, wanted: P11ServerLimits, ownUid: number): "admitted" | "busy" | "full" {
     const limits = this.within(wanted)
     const { uid } = client
@@ -252,7 +252,7 @@ export class Connections {
     else this.perUser.delete(user)
   }
 
-  /** Around the answer to a client that is not served. */
+  /** Wraps the response to a client that is not served. */
   readonly whileRejecting = (rejection: Effect.Effect<void>): Effect.Effect<void> =>
     Effect.withFiber((fiber) => {
       this.rejections.add(fiber)
@@ -272,7 +272,7 @@ export class Connections {
     return { connections: this.open.size, answering, ...this.counts }
   }
 
-  /** Aborts connections without a request, waits for the answers that are owed, and aborts the rest. */
+  /** Aborts connections without a request, waits for pending responses, and aborts the rest. */
   readonly drain = (drainMs: number): Effect.Effect<void> =>
     Effect.gen({ self: this }, function* () {
       const fibers = (wanted: (one: Connection) => boolean) =>
@@ -290,6 +290,6 @@ const userOf = ({ uid, ownerUid }: Client): number | undefined => ownerUid ?? ui
 const placesFor = (uid: number | undefined, { connections }: P11ServerLimits, ownUid: number): number => {
   const kept = Math.ceil(connections / 8)
   if (uid === 0) return connections
-  // With one connection in all nothing can be kept.
+  // With a single connection nothing can be reserved.
   return Math.max(1, connections - (uid === ownUid ? Math.floor(kept / 2) : kept))
 }

@@ -1,10 +1,10 @@
 /**
- * What a client may do and reach, and so what every answer needs.
+ * Rights and scope of a client: the context of every response.
  *
- * Rights come from the user and group that the kernel names for a connection. Every process that may open the socket may
- * list, sign and read public keys. Creating keys, and changing or erasing a token, needs root, the service's own user, or
- * a rule. A process id decides nothing: it may be another process by now. The module and the source of a PIN are the
- * service's own business: a client that could name them could make it load a library or read a file.
+ * Rights depend on the user and groups that the kernel reports for a connection. Every process that can open the socket may
+ * list, sign and read public keys. Creating keys, and changing or erasing a token, requires root, the service's own user, or
+ * a rule. Process ids are not used: they may be reused. The module and the source of a PIN are chosen by the service only: a
+ * client that could name them could make it load a library or read a file.
  */
 import { Effect, type Redacted, Result, type Semaphore } from "effect"
 import type { ClientId, CryptokiProtocol, KeySelector, SigningTimes } from "../../messages/cryptoki.ts"
@@ -24,7 +24,7 @@ import { BoundedMap } from "../../runtime/primitives/bounded-map.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { RequestFailure } from "./frame-errors.ts"
 
-/** What an answer needs to know. */
+/** Context of a request. */
 export interface RequestContext {
   readonly cryptoki: ActorRef<CryptokiProtocol>
   readonly policy: P11ServerPolicy
@@ -37,7 +37,7 @@ export interface RequestContext {
 
 export type Answer = Effect.Effect<Frame, RequestFailure>
 
-/** An answer, and the key that was used for it where that is known. */
+/** A response, and the key that was used for it, if known. */
 export interface Answered {
   readonly frame: Frame
   readonly key?: Pkcs11Uri | undefined
@@ -48,7 +48,7 @@ export interface Answered {
 /** The fields of a frame. */
 export type Fields<Tag extends FrameTag> = Omit<Extract<Frame, { readonly _tag: Tag }>, "_tag">
 
-/** The URI and PIN of a request, inside what this client may reach. */
+/** The URI and PIN of a request, within the client's scope. */
 export const selected = (
   { policy, access, selectors, onIgnored }: RequestContext,
   { uri, pin }: { readonly uri: string | undefined; readonly pin?: Redacted.Redacted<string> | undefined },
@@ -58,7 +58,7 @@ export const selected = (
   const found =
     purpose === "changes" ? clientSelector(uri, pin, scopes, purpose) : selectors.select(uri, pin, scopes, purpose)
   return Effect.flatMap(found, ({ selector, ignored }) => {
-    // A PIN that a client gave is not the service's own: its wrong ones are counted against the client.
+    // A PIN sent by a client is not the service's own: wrong ones are counted for the client.
     const { countedAs } = access
     const isCounted = countedAs !== undefined && (selector.pin ?? selector.uri.pinValue) !== undefined
     const given = isCounted ? { ...selector, client: countedAs } : selector
@@ -66,7 +66,7 @@ export const selected = (
   })
 }
 
-/** Refuses to make what this client could not reach afterwards: `made` says how it will be named. */
+/** Refuses to create an object outside the client's scope: `made` has its future name. */
 export const refuseOutside = (
   { policy, access }: RequestContext,
   made: Pkcs11Uri
@@ -77,7 +77,7 @@ export const refuseOutside = (
     : Effect.fail(new OutsideScope({ uri: shownUri(made), scope: shownUri(scope) }))
 }
 
-/** How long CryptokiActor may take. The limits of its own calls come earlier, and say more. */
+/** Time limit for CryptokiActor. The limits of its own calls are shorter, and more specific. */
 export const within = {
   list: "55 seconds",
   sign: "95 seconds",
@@ -87,14 +87,14 @@ export const within = {
 
 interface Access {
   readonly uid: number | undefined
-  /** Neither root nor the service's own user: the wrong PINs it gives are counted. */
+  /** Neither root nor the service's own user: its wrong PINs are counted. */
   readonly countedAs?: ClientId
-  /** The number of the rule that counts, from 1. */
+  /** The number of the effective rule, from 1. */
   readonly rule: number | undefined
   readonly operations: ReadonlyArray<ServerOperation>
-  /** Root or the service's own user: no rule counts for it. */
+  /** Root or the service's own user: rules do not apply. */
   readonly isUnlimited: boolean
-  /** What the rule narrows the client to. */
+  /** The scope of the rule. */
   readonly scope: Pkcs11Uri | undefined
 }
 
@@ -112,7 +112,7 @@ const accessByRules = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid:
   const rule = rules[index]
   if (rule === undefined)
     return { uid: client.uid, rule: undefined, isUnlimited: false, operations: everybodysOperations, scope: undefined }
-  // A client that perhaps belongs to a rule is restricted by it, and allowed no more than anybody.
+  // A client that may belong to a rule is restricted by it, and gets no more than the default.
   const operations = names(rule, client)
     ? rule.operations
     : rule.operations.filter((one) => everybodysOperations.includes(one))
@@ -128,18 +128,18 @@ const mayName = (rule: AccessRule, client: Client): boolean =>
 
 interface ClientSelector {
   readonly selector: KeySelector & { readonly uri: Pkcs11Uri }
-  /** Names of attributes that were left out. */
+  /** Names of ignored attributes. */
   readonly ignored: ReadonlyArray<string>
 }
 
 /**
- * `reads`: the scope wins silently, as documented. `signs`: the same, and a `type` does not count, as only a private key
- * can be meant: tools print `type=public` of keys they saw without a login. `tells`: the same for the public half, which
- * either type may mean. `changes`: a URI that disagrees with the scope is refused.
+ * `reads`: the scope wins silently, as documented. `signs`: the same, and `type` is ignored, as only a private key can sign:
+ * tools print `type=public` for keys they saw without login. `tells`: the same for the public key, which either type may
+ * select. `changes`: a URI that conflicts with the scope is refused.
  */
 type Purpose = "reads" | "signs" | "tells" | "changes"
 
-/** `rule` narrows further for one client; where it and the service's scope disagree, nothing is left to reach. */
+/** `rule` narrows further for one client; if it conflicts with the service's scope, nothing matches. */
 interface Scopes {
   readonly service: Pkcs11Uri | undefined
   readonly rule: Pkcs11Uri | undefined
@@ -160,7 +160,7 @@ export const clientSelector = (
 /**
  * What URIs meant before: clients ask with few of them, again and again. Not for what `changes`.
  *
- * One with a PIN in it is not remembered, and neither is a refusal. A policy that is replaced brings scopes of its own.
+ * URIs with a PIN, and refusals, are not cached. A replaced policy has its own cache.
  */
 export class SelectorCache {
   private readonly known = new BoundedMap<string, { readonly scopes: Scopes; readonly parsed: ClientSelector }>(256)

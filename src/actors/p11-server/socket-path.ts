@@ -1,8 +1,8 @@
 /**
- * Listens on a UNIX socket at a path: locked, with the right mode from its first instant, never in another's way.
+ * Listens on a UNIX socket at a path: locked, with the right mode from the start, never replacing another's.
  *
- * The socket is bound under a name of its own and then renamed to its path. So a stale socket is replaced in one step,
- * and one that is there under its path has its mode and group already.
+ * The socket is bound under a temporary name and then renamed to its path. So a stale socket is replaced atomically,
+ * and mode and group are set before it appears.
  */
 import { lstatSync, renameSync, statSync, unlinkSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -19,7 +19,7 @@ import { type Listen, listenFailed, listening, listenReason } from "./listening.
 
 interface SocketPathSpec {
   readonly path: string
-  /** Permissions of the socket, `0o660` and the like; undefined: what the umask leaves. */
+  /** Permissions of the socket, `0o660` and the like; undefined: by the umask. */
   readonly mode?: number
   /** Group of the socket; undefined: that of the process. */
   readonly group?: number | undefined
@@ -47,7 +47,7 @@ const lock = (path: string, owner: Owner | undefined): Effect.Effect<void, Liste
     })
   )
 
-/** True when a stale socket lies there; it will be replaced. Refuses when anything else does. */
+/** True if a stale socket exists, which will be replaced. Refuses anything else. */
 const hasStaleSocket = (path: string): Effect.Effect<boolean, ListenFailed> =>
   Effect.gen(function* () {
     const there = yield* systemCall(path, () => lstatSync(path, { throwIfNoEntry: false }))
@@ -56,7 +56,7 @@ const hasStaleSocket = (path: string): Effect.Effect<boolean, ListenFailed> =>
       const otherKind = there.isSymbolicLink() ? "symbolic link" : there.isFile() ? "file" : "device"
       return yield* refuse(path, "notASocket", there.isDirectory() ? "directory" : otherKind)
     }
-    // Services before ours hold no lock that we would meet, or one of another name.
+    // Services before ours hold no lock that we use, or one with another name.
     if (yield* isServed(path)) return yield* refuse(path, "inUse", "")
     return true
   })
@@ -89,7 +89,7 @@ const listenAndRename = ({ path, bindPath, mode, group }: Place): Listen =>
     return descriptor
   })
 
-/** The umask is the whole process's; the socket is bound before this returns, so no other code meets it. */
+/** The umask is process-wide; the socket is bound before this returns, so no other code is affected. */
 const withMode = (mode: number | undefined, listen: () => number): number => {
   if (mode === undefined) return listen()
   const before = process.umask(0o777 & ~mode)

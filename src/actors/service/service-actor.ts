@@ -1,7 +1,7 @@
 /**
- * ServiceActor: one program, running as long as the actor does.
+ * ServiceActor: runs one program while the actor runs.
  *
- * The program's end is the actor's failure; what happens then (again, after a pause) is its supervisor's. When the
+ * The program's exit is the actor's failure; its supervisor decides what follows (restart with back-off). When the
  * actor is stopped the program gets SIGTERM and time to finish.
  */
 import { type ChildProcess, spawn } from "node:child_process"
@@ -14,7 +14,7 @@ import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 
 interface ServiceProgram {
   readonly command: ReadonlyArray<string>
-  /** Remembers the program's process id: what a killed runner left behind is ended before the program starts again. */
+  /** Records the program's process id: a process left by a killed runner is ended before the program starts again. */
   readonly pidPath: string
   /** Between SIGTERM and SIGKILL, milliseconds. */
   readonly stopWithinMs: number

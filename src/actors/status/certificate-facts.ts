@@ -1,8 +1,8 @@
-/** The device certificate as people want to see it. */
+/** Facts of the device certificate for display. */
 import type { CertificateFacts } from "../../messages/status/snapshot.ts"
 import { certificateIn } from "../../platform/tls/tls-certificates.ts"
 
-/** Undefined: it cannot be read; the connection says why. `minimumValidityMs`: before its end it is to be renewed. */
+/** Undefined: unreadable; the connection reports why. `minimumValidityMs`: to be renewed this long before its end. */
 export const certificateFacts = (
   path: string,
   key: CertificateFacts["key"],

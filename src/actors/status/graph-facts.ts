@@ -1,4 +1,4 @@
-/** The actors of a process as they travel in a snapshot. */
+/** The actors of a process in a snapshot. */
 
 import { Duration } from "effect"
 import type { ActorNode, SupervisorNode } from "../../messages/status/snapshot.ts"

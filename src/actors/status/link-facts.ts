@@ -1,4 +1,4 @@
-/** A link of the bridge as it travels in a snapshot. */
+/** A link of the bridge in a snapshot. */
 import type { LinkReport } from "../../messages/bridge.ts"
 import { explain } from "../../messages/explain.ts"
 import type { MqttRefusal, Target } from "../../messages/mqtt.ts"

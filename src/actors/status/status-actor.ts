@@ -1,7 +1,7 @@
 /**
- * StatusActor: what a service is and does now, for people who ask on its socket.
+ * StatusActor: reports the state of a service to clients of its socket.
  *
- * It looks when it is asked, and remembers the last lines of the log; it has no timer of its own.
+ * It collects it on request, and keeps the last lines of the log; it has no timer of its own.
  */
 import { Clock, Effect } from "effect"
 import type { StatusEvent } from "../../messages/status/event.ts"
@@ -19,11 +19,11 @@ export interface StatusSources {
   readonly feed: StatusFeed
   /** All supervisors and actors of the process. */
   readonly inspect: () => Inspection
-  /** What only this service has; a part that does not answer in time is left out, and `silent` says so. */
+  /** Parts specific to this service; one that does not respond in time is omitted, and `silent` reports it. */
   readonly parts: (asked: { readonly watched: boolean }) => Effect.Effect<StatusParts>
 }
 
-/** Each client has one question open. */
+/** Each client has one open request. */
 export const statusMailbox: MailboxSpec = { capacity: 32, overflow: { policy: "refuse" } }
 
 export const statusBehaviour = (sources: StatusSources): Behaviour<StatusProtocol> => ({

@@ -1,7 +1,7 @@
 /**
- * The events of a service, sent to the clients that watch it.
+ * The events of a service, sent to subscribed clients.
  *
- * Publishing never waits: StatusActor and each watcher have a bounded inbox, and miss what does not fit.
+ * Publishing never waits: StatusActor and each subscriber have a bounded inbox, and miss what does not fit.
  */
 import type { StatusEvent } from "../../messages/status/event.ts"
 import { Channel } from "../../runtime/channel.ts"
@@ -12,7 +12,7 @@ export class StatusFeed {
 
   readonly publish = (event: StatusEvent): void => this.channel.offer(event)
 
-  /** For what happens often: made only while someone watches. */
+  /** For frequent events: created only if there is a subscriber. */
   publishIfWatched(make: () => StatusEvent): void {
     if (this.watchers > 0) this.channel.offer(make())
   }
@@ -21,7 +21,7 @@ export class StatusFeed {
     return this.watchers > 0
   }
 
-  /** `onEvent` is called in the publisher's step. Returns how to stop watching. */
+  /** `onEvent` is called in the publisher's step. Returns how to unsubscribe. */
   watch(onEvent: (event: StatusEvent) => void): () => void {
     this.watchers += 1
     const subscription = this.channel.observable.subscribe(onEvent)

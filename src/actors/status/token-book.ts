@@ -1,4 +1,4 @@
-/** The tokens a service signs with, how they are, and what signatures took: kept as things happen, read for a snapshot. */
+/** The tokens a service signs with, their state, and signature durations: updated on events, read for a snapshot. */
 import type { CryptokiEvent } from "../../messages/cryptoki.ts"
 import type { KeyFacts, SignatureFacts, TokenFacts } from "../../messages/status/snapshot.ts"
 import { dateOf, type EventTime, type Present } from "../../runtime/primitives/event-time.ts"
@@ -6,7 +6,7 @@ import { dateOf, type EventTime, type Present } from "../../runtime/primitives/e
 export type KeyPlace = Pick<KeyFacts, "via" | "path" | "uri">
 
 interface SignatureTold {
-  /** Its label; undefined: not known. */
+  /** Its label; undefined: unknown. */
   readonly token: string | undefined
   readonly begun: EventTime
   readonly tookMs: number
@@ -55,7 +55,7 @@ export class TokenBook {
     }
   }
 
-  /** The token meant by who does not say. */
+  /** The token of a request that names none. */
   private only(): Entry | undefined {
     const [first] = this.tokens.values()
     return this.tokens.size === 1 ? first : undefined

@@ -1,4 +1,4 @@
-/** Events of the runtime and of tokens as they are sent in a stream; undefined: not sent. */
+/** Runtime and token events in the form of the stream; undefined: not sent. */
 import type { CryptokiEvent } from "../../messages/cryptoki.ts"
 import { explain } from "../../messages/explain.ts"
 import type { LinkStatus, Side } from "../../messages/mqtt.ts"

@@ -1,4 +1,4 @@
-/** The copies of files that `tedge config upgrade` makes before it takes something out of them, and which of them (or thin-edge's own) hold a secret. */
+/** The copies that `tedge config upgrade` makes before it removes something, and which of them (or of thin-edge's) contain a secret. */
 import { readdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileLayer, mapperLayer } from "../../../messages/settings/file-layer.ts"
@@ -22,7 +22,7 @@ export const secretCopies = (configDir: string): ReadonlyArray<SecretCopy> => {
   )
 }
 
-/** `tedge.toml.bak`, and later ones with a number behind it. */
+/** `tedge.toml.bak`, and later ones with a number appended. */
 const isCopy = (name: string): boolean => /^(tedge|mapper)\.toml\.bak(\.\d+)?$/.test(name)
 
 const secretCopy = (path: string): ReadonlyArray<SecretCopy> => {
@@ -47,13 +47,13 @@ const namesIn = (directory: string): ReadonlyArray<string> => {
   try {
     return readdirSync(directory).sort()
   } catch {
-    return [] // not there, or not ours to look into
+    return [] // missing or unreadable
   }
 }
 
 /**
- * Beside each file of which something is taken away, with its mode. A copy that is there stays as it is, as it may be that
- * of a state before a crash, or of thin-edge's own upgrade: then `.bak.1` and so on.
+ * Beside each file from which something is removed, with its mode. An existing copy is kept, as it may be from
+ * before a crash, or of thin-edge's own upgrade: then `.bak.1` and so on.
  */
 export const copyOf = ({ path, before }: FileChange): ReadonlyArray<FileChange> => {
   const isOurs = /\/(secrets|tedge-p11-server)\.toml$/.test(path)

@@ -2,9 +2,9 @@
  * `tedge config upgrade`: moves settings from older files to the file they belong to.
  *
  * The tables of clouds in tedge.toml become mapper.toml files, PINs and passwords go to secrets.toml, `[p11_server]` to
- * tedge-p11-server.toml. A section that has a mapper.toml is left as it is, as that is what the device runs with; its
- * table in tedge.toml is only in the copy then. tedge.toml is written last, so that a crash at any point leaves what is
- * still to be moved, and the same command goes on with it.
+ * tedge-p11-server.toml. A section that has a mapper.toml is not changed, as the device uses that; its
+ * table in tedge.toml is then only in the copy. tedge.toml is written last, so that after a crash at any point it still has
+ * what remains to be moved, and the same command continues.
  */
 import { Effect } from "effect"
 import { ConfigFileNotEditable, InvalidSetting, type Upgraded, type WriteRefusal } from "../../../messages/config.ts"
@@ -57,12 +57,12 @@ export const upgradeFiles = (place: ConfigPlace, writing: ConfigWriting): Effect
 
 interface Plan {
   readonly changes: ReadonlyArray<FileChange>
-  /** The full keys of the PINs and passwords that move. */
+  /** The full keys of the moved PINs and passwords. */
   readonly secrets: ReadonlyArray<string>
   readonly warnings: ReadonlyArray<SettingWarning>
 }
 
-/** Of a cloud. `source`: the file that its settings are in now. */
+/** Of a cloud. `source`: the current file of its settings. */
 interface MapperChange {
   readonly change: FileChange
   readonly section: CloudProfile
@@ -103,7 +103,7 @@ const plannedChanges = (
       ownChange(secrets, stored, true),
       ownChange(p11Server, yield* withServerTable(p11Server, parted.parts.get(serverPart)), false),
       ...bare.map(({ change }) => change).filter(({ after }) => after !== undefined),
-      // Last: without a file of the cloud an ignored table in tedge.toml would count again.
+      // Last: without a file of the cloud an ignored table in tedge.toml would take effect again.
       ...bare.map(({ change }) => change).filter(({ after }) => after === undefined)
     ]
     return {
@@ -119,7 +119,7 @@ const withoutEmptyMapper = (change: FileChange): FileChange =>
     : change
 
 /**
- * After a crash between two files of a cloud, the section that has none yet is an unknown profile, which is refused. The
+ * After a crash between two files of a cloud, the section without one is an unknown profile, which is refused. The
  * one without profile would count as not set.
  */
 const withoutProfileFirst = (parts: ReadonlyArray<[to: string, text: string]>) => [
@@ -127,7 +127,7 @@ const withoutProfileFirst = (parts: ReadonlyArray<[to: string, text: string]>) =
   ...parts.filter(([to]) => to.includes("."))
 ]
 
-/** tedge.toml of version 1 gets its newer names on this occasion. */
+/** Renames old keys of a version 1 tedge.toml at the same time. */
 const partedTedge = (open: OpenConfig) =>
   Effect.gen(function* () {
     const { path, text = "" } = open.file
@@ -140,7 +140,7 @@ const partedTedge = (open: OpenConfig) =>
     if (migrated.kind === "refused") return yield* refused(migrated.detail)
     const parted = partToml(migrated.text, assignment(open))
     if (parted.kind === "refused") return yield* refused(parted.detail, parted.at)
-    // A table that held nothing but a PIN goes with it.
+    // A table that contained only a PIN is removed with it.
     const moved = leavesIn(parted.parts.get(secretsPart)).map(({ at }) => at)
     return { ...parted, rest: withoutEmpty(parted.rest, moved) }
   })
@@ -236,7 +236,7 @@ const leavesIn = (text: string | undefined) => {
   return parsed.kind === "tree" ? [...leavesOf(parsed.tree)] : []
 }
 
-/** A number is no PIN: 0x10 would become `16`. */
+/** A number is not a PIN: 0x10 would become `16`. */
 const secretOf =
   (path: string, text: string) =>
   ({ at, value }: { readonly at: TomlPath; readonly value: unknown }): Effect.Effect<Secret, InvalidSetting> => {

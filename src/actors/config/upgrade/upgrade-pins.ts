@@ -1,4 +1,4 @@
-/** `tedge config upgrade`: PINs leave the URIs of tokens and keys. */
+/** `tedge config upgrade`: moves PINs out of the URIs of tokens and keys. */
 import { Effect } from "effect"
 import { ConfigFileNotEditable, InvalidSetting } from "../../../messages/config.ts"
 import { type CloudProfile, isTable, type TomlPath } from "../../../messages/settings/file-layer.ts"
@@ -25,7 +25,7 @@ interface WithoutPins {
   readonly warnings: ReadonlyArray<SettingWarning>
 }
 
-/** The URIs that a tedge.toml may have, but for those of clouds. */
+/** The URIs that a tedge.toml may contain, except those of clouds. */
 export const ownUris: ReadonlyArray<UriPlace> = placesOf(undefined, ["device.key_uri", "device.cryptoki.uri"])
 
 /** That of a mapper.toml. */
@@ -40,8 +40,8 @@ function placesOf(profile: string | undefined, keys: ReadonlyArray<string>): Rea
 }
 
 /**
- * The settings as they are when the upgrade has ended, but for the PINs in URIs: what has left the table of a section that
- * counts no more, as an upgrade before did not end, is among them.
+ * The settings after the upgrade, except for PINs in URIs: including those that left the table of a section that
+ * is ignored because an earlier upgrade was incomplete.
  */
 interface Settled {
   readonly sections: ReadonlyArray<string>
@@ -105,7 +105,7 @@ export const withoutUriPins = (
     return { change: text === (change.after ?? "") ? change : { ...change, after: text }, pins, warnings }
   })
 
-/** Only what is set for the device counts for the sections of clouds as well. */
+/** Only device settings count for the sections of clouds as well. */
 const otherSection = (
   { sections, changed }: Settled,
   open: OpenConfig,
@@ -123,7 +123,7 @@ const otherSection = (
   )
 }
 
-/** What may be a PIN in what is no URI cannot be moved, and is not to stay unnoticed. */
+/** What may be a PIN in an invalid URI cannot be moved, and must be reported. */
 const refuseUnparsed = (key: string, value: unknown, path: string): Effect.Effect<void, InvalidSetting> =>
   typeof value === "string" &&
   pinnedUri(value) === undefined &&

@@ -1,8 +1,8 @@
 /**
- * Services where no init system runs: a runner process for each, detached from the terminal that started it.
+ * Services without an init system: a runner process each, detached from the terminal that started it.
  *
- * A runner holds a lock file with its process id in it for as long as it lives; that is what "active" means. It starts
- * its service again when that ends. The log of a service is `<logs>/<service>.log`.
+ * A runner holds a lock file containing its process id while it runs; that is what "active" means. It restarts
+ * its service when that exits. The log of a service is `<logs>/<service>.log`.
  */
 import { spawn } from "node:child_process"
 import { closeSync, existsSync, lstatSync, readdirSync } from "node:fs"
@@ -26,23 +26,23 @@ export interface BuiltInPlaces {
   /** Lock files. */
   readonly runDir: string
   readonly logDir: string
-  /** Directories that services expect and an init system would have made. */
+  /** Directories that services expect and an init system would have created. */
   readonly expected: ReadonlyArray<string>
   /** One file per enabled service. */
   readonly enabledDir: string
-  /** The program that runs a service: its name, its lock file, and the command come after it. */
+  /** The program that runs a service; its arguments are name, lock file, and command. */
   readonly runner: ReadonlyArray<string>
   /** Undefined: the service is not installed. */
   readonly commandOf: (service: string) => ReadonlyArray<string> | undefined
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Whom root runs the services as; undefined: the caller. */
+  /** User of the services if root starts them; undefined: the caller. */
   readonly user?: ServiceAccount | undefined
 }
 
 export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
   const isActive = (service: string) =>
     Effect.map(holder(service, lockPath(places, service)), (runner) => runner !== undefined)
-  /** Asked to end and not seen to be gone: they still hold their locks, for a while. */
+  /** Stopping: signalled, and their locks are still held. */
   const ending = new Set<string>()
   const stop = (service: string) =>
     Effect.suspend(() => {
@@ -51,7 +51,7 @@ export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
     })
   const start = (service: string) =>
     Effect.gen(function* () {
-      // A stop that was interrupted, and is now undone.
+      // A stop that was interrupted, and is now rolled back.
       if (ending.has(service)) yield* stop(service)
       if (!(yield* isActive(service))) yield* startRunner(places, service)
     })
@@ -77,7 +77,7 @@ export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
   }
 }
 
-/** Its runner waits before it starts it again: the last error in its log. */
+/** Its runner waits before restarting it: the last error in its log. */
 const whyItEnds = (places: BuiltInPlaces, service: string): string | undefined => {
   try {
     const path = lockPath(places, service)
@@ -85,7 +85,7 @@ const whyItEnds = (places: BuiltInPlaces, service: string): string | undefined =
     if (runner === undefined || isRunning(path, runner)) return undefined
     return lastErrorIn(logPath(places, service))
   } catch {
-    return undefined // what cannot be looked at is no sign of an end
+    return undefined // an invisible process may still run
   }
 }
 
@@ -104,7 +104,7 @@ const logPath = ({ logDir }: BuiltInPlaces, service: string): string => join(log
 const holder = (service: string, path: string): Effect.Effect<number | "unseen" | undefined, ServiceFailure> =>
   orFailed(service, [], () => lockHolder(path))
 
-/** The runner holds the lock and has started its program: the process beside the lock is its child. */
+/** The runner holds the lock and has started its program: the process in the file beside the lock is its child. */
 const isRunning = (path: string, runner: number | undefined): boolean => {
   if (runner === undefined || lockOwner(path) !== runner) return false
   const program = recordedProcess(pidPath(path))
@@ -123,7 +123,7 @@ const startRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void
     const secrets = keptOut(places.environment)
     if (secrets.length > 0) yield* Effect.logWarning(explainKeptOut(service, secrets))
     const launch = orFailed(service, command, () => detached(places, service, argv))
-    // Who gives up waiting, for whatever reason, leaves nothing running behind.
+    // If the wait is given up for any reason, nothing is left running.
     yield* Effect.acquireUseRelease(
       launch,
       (runner) => untilRunning(service, command, path, runner),
@@ -157,16 +157,16 @@ const endRunner = (places: BuiltInPlaces, service: string, runner: Runner): Effe
 
 interface Runner {
   readonly pid: number | undefined
-  /** Why it is not running any more. */
+  /** Why it does not run any more. */
   ended: string | undefined
 }
 
-/** In a session of its own, so that the end of the terminal does not reach it. */
+/** In its own session, so that closing the terminal does not affect it. */
 const detached = (places: BuiltInPlaces, service: string, argv: ReadonlyArray<string>): Runner => {
   const { user: owner, environment } = places
   for (const directory of [places.runDir, ...places.expected]) makeDirectories(directory, { owner })
   if (owner !== undefined) giveDirectory(places.runDir, owner)
-  // The log is theirs, its directory is not: a setting names it.
+  // The log belongs to the services, its directory does not: a setting names it.
   makeDirectories(places.logDir)
   const log = openLog(logPath(places, service), { mode: 0o640, owner })
   closeSync(openLog(olderLog(logPath(places, service)), { mode: 0o640, owner }))
@@ -190,13 +190,13 @@ const detached = (places: BuiltInPlaces, service: string, argv: ReadonlyArray<st
 }
 
 /**
- * The runner lets its service finish first. What is not gone in time ends by force. A program whose runner was
+ * The runner lets its service finish first. After a time limit it is killed. A program whose runner was
  * killed is found by its recorded process id.
  */
 const stopRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void, ServiceFailure> => {
   const path = lockPath(places, service)
   let asked: number | undefined
-  /** What is left: the runner, and after it what it could not end itself. Each gets the signal once. */
+  /** Remaining processes: the runner, and after it those it could not end itself. Each gets the signal once. */
   const askToEnd = orFailed(service, ["kill", "-TERM"], () => {
     const [pid] = processesOf(path)
     if (pid !== undefined && pid !== asked) kill(pid, "SIGTERM")
@@ -230,7 +230,7 @@ const processesOf = (lock: string): ReadonlyArray<number> => {
   return [...ofItsWriter(lock, runner), ...ofItsWriter(pidPath(lock), recordedProcess(pidPath(lock)))]
 }
 
-/** The files are the services' user's: a process id in them is believed for processes of that user only. */
+/** The services' user owns the files: a process id in them is accepted for processes of that user only. */
 const ofItsWriter = (path: string, pid: number | undefined): ReadonlyArray<number> => {
   const writer = lstatSync(path, { throwIfNoEntry: false })?.uid
   return pid !== undefined && (writer === 0 || writer === userOf(pid)) ? [pid] : []
@@ -242,7 +242,7 @@ const orFailed = <A>(
   work: () => A
 ): Effect.Effect<A, ServiceFailure> => Effect.try({ try: work, catch: (error) => failed(service, command, error) })
 
-/** Gone already is as good. */
+/** An exited process is fine. */
 const kill = (pid: number, signal: NodeJS.Signals): void => {
   if (!Number.isSafeInteger(pid) || pid <= 1) return
   try {
@@ -252,7 +252,7 @@ const kill = (pid: number, signal: NodeJS.Signals): void => {
   }
 }
 
-/** 90 s: a mapper may take 75 s to hand over what it holds. */
+/** 90 s: a mapper may take 75 s to drain. */
 const stopTries = 1800
 
 const notInstalled = (service: string): Effect.Effect<never, ServiceCommandFailed> =>
@@ -260,7 +260,7 @@ const notInstalled = (service: string): Effect.Effect<never, ServiceCommandFaile
     new ServiceCommandFailed({ service, command: [service], reason: "notFound", status: "ENOENT", output: "" })
   )
 
-/** Without the add-on no lock can be looked at: that is not the service's fault. */
+/** Without the add-on no lock can be checked: not a fault of the service. */
 const failed = (service: string, command: ReadonlyArray<string>, error: unknown): ServiceFailure =>
   error instanceof AddonNotLoaded
     ? error

@@ -1,4 +1,4 @@
-/** Services that a service manager of the system looks after: each action is one of its commands. */
+/** Services managed by the system's service manager: each action is one of its commands. */
 import { join } from "node:path"
 import { Effect } from "effect"
 import { ServiceCommandFailed, ServiceManagerUnavailable } from "../../../messages/connect.ts"
@@ -7,7 +7,7 @@ import type { ServiceManager } from "./service-manager.ts"
 import type { InitCommands, ServiceAction } from "./system-toml.ts"
 import { lastError, mainProcess, whyUnitEnds } from "./systemd-unit.ts"
 
-/** `unitsDir`: where an administrator's changes to units are. */
+/** `unitsDir`: the directory of an administrator's unit changes. */
 export const commandServices = (init: InitCommands, unitsDir = "/etc/systemd/system"): ServiceManager => {
   const isSystemd = init.name === "systemd"
   const run = (action: ServiceAction) => (service: string) => {
@@ -16,7 +16,7 @@ export const commandServices = (init: InitCommands, unitsDir = "/etc/systemd/sys
       end.kind === "exited" && end.code === 0 ? Effect.void : Effect.fail(commandFailed(service, command, end))
     )
   }
-  /** systemctl says only that it failed; the unit says why. */
+  /** systemctl reports only that it failed; the unit's log has the reason. */
   const starting = (action: "start" | "restart") => (service: string) =>
     Effect.catchIf(
       run(action)(service),
@@ -34,7 +34,7 @@ export const commandServices = (init: InitCommands, unitsDir = "/etc/systemd/sys
         ? Effect.void
         : Effect.fail(new ServiceManagerUnavailable({ name: init.name, command: init.isAvailable }))
     ),
-    // Whatever the exit code, other than 0, means is for the manager to know: the service is not active.
+    // The meaning of a non-zero exit code depends on the manager: the service is not active.
     isActive: (service) =>
       isActive(service).pipe(
         Effect.as(true),
@@ -65,7 +65,7 @@ const reload = ({ commands }: InitCommands) => {
   )
 }
 
-/** Longer than a mapper may take to stop (75 s) with nothing lost. */
+/** Longer than a mapper may take to stop (75 s) without losing messages. */
 const commandLimitMs = 100_000
 
 const commandFailed = (service: string, command: ReadonlyArray<string>, end: CommandEnd): ServiceCommandFailed => {

@@ -1,8 +1,8 @@
 /**
- * The environment of a service, out of that of the command that starts it.
+ * The environment of a service, derived from that of the command that starts it.
  *
- * Everybody who may look at the service sees its environment for as long as it runs: a PIN or a password that was
- * given to one command stays out of it. So do NODE_OPTIONS and its like: they load code into every Node program.
+ * Every user who may inspect the service sees its environment while it runs: a PIN or password
+ * given to one command is removed. So are NODE_OPTIONS and the like: they load code into every Node program.
  */
 import { parseSettingName } from "../../../messages/settings/setting-name.ts"
 import { mayHavePin } from "../../../messages/shown-text.ts"
@@ -16,11 +16,11 @@ export const serviceEnvironment = (environment: Environment): Record<string, str
     )
   )
 
-/** The settings that a service does not get this way, since they hold a secret. */
+/** Secret settings, which a service does not get this way. */
 export const keptOut = (environment: Environment): ReadonlyArray<string> =>
   Object.entries(environment).flatMap(([name, value]) => (value && isSecret(name, value) ? [name] : []))
 
-/** What belongs to the command alone: its profile, and what a service manager of the system gave to it. */
+/** Variables of the command alone: its profile, and what a service manager of the system passed to it. */
 const ofTheCommand: ReadonlySet<string> = new Set([
   "TEDGE_CLOUD_PROFILE",
   "NOTIFY_SOCKET",

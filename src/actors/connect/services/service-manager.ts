@@ -1,9 +1,9 @@
-/** What starts and stops the services of the device: systemd, what system.toml names, or our own (built-in). */
+/** The service manager of the device: systemd, the one in system.toml, or our own (built-in). */
 import type { Effect } from "effect"
 import type { ServiceCommandFailed, ServiceManagerUnavailable } from "../../../messages/connect.ts"
 import type { AddonNotLoaded } from "../../../messages/platform.ts"
 
-/** `AddonNotLoaded`: the built-in manager cannot look at its locks. */
+/** `AddonNotLoaded`: the built-in manager cannot check its locks. */
 export type ServiceFailure = ServiceCommandFailed | AddonNotLoaded
 
 interface DropIns {
@@ -25,14 +25,14 @@ export interface ServiceManager {
   readonly disable: (service: string) => Effect.Effect<void, ServiceFailure>
   /** What would be started with the system; undefined: the manager does that itself. */
   readonly enabled: Effect.Effect<ReadonlyArray<string>> | undefined
-  /** How a service of thin-edge.io gets a variable: from a file, with the command that starts it, or by hand. */
+  /** How a service of thin-edge.io gets a variable: from a drop-in, with the command that starts it, or by hand. */
   readonly variables: DropIns | "inCommand" | "byHand"
-  /** Its process; undefined: it does not run, or the manager does not say. */
+  /** Its process; undefined: it does not run, or the manager does not report it. */
   readonly process: (service: string) => Effect.Effect<number | undefined>
-  /** Why it ended, in its own last words, while it is down or waits to be started again; undefined: it runs, or that cannot be known. */
+  /** Its last error, while it is down or waits for a restart; undefined: it runs, or unknown. */
   readonly whyItEnds: (service: string) => Effect.Effect<string | undefined>
-  /** Where a person finds out why a service does not do its work. */
+  /** Where to find out why a service does not work. */
   readonly whereToLook: (service: string) => string
-  /** Does this manager make the local broker run? The built-in one leaves a broker alone that something else started. */
+  /** Whether this manager runs the local broker. The built-in one does not touch a broker that something else started. */
   readonly ownsBroker: (answering: boolean) => Effect.Effect<boolean>
 }

@@ -1,12 +1,12 @@
 /**
- * What systemd knows of a unit that does not keep running, and the unit's own last error.
+ * systemd's state of a unit that does not keep running, and the unit's own last error.
  *
  * Source: systemctl(1) `show`, org.freedesktop.systemd1(5), journalctl(1).
  */
 import { Effect } from "effect"
 import { runCommand } from "../../../platform/process/run-command.ts"
 
-/** Undefined: it runs, is being started for the first time, or systemd does not say. */
+/** Undefined: it runs, starts for the first time, or systemd does not report it. */
 export const whyUnitEnds = (unit: string): Effect.Effect<string | undefined> =>
   Effect.gen(function* () {
     const shown = yield* output(["systemctl", "show", `--property=${properties.join()}`, unit])
@@ -15,14 +15,14 @@ export const whyUnitEnds = (unit: string): Effect.Effect<string | undefined> =>
     return (yield* lastError(unit, state.InvocationID)) ?? endOf(state)
   })
 
-/** Of its latest run, where none is named. Undefined: there is none, or this user may not read the journal. */
+/** Of its latest run by default. Undefined: none, or this user may not read the journal. */
 export const lastError = (unit: string, invocation?: string): Effect.Effect<string | undefined> =>
   Effect.gen(function* () {
     const id =
       invocation ??
       parseProperties((yield* output(["systemctl", "show", "-p", "InvocationID", unit])) ?? "").InvocationID
     if (!id) return undefined
-    // The unit's own lines, and what systemd says of it: a program that is missing, a user that is unknown.
+    // The unit's own lines, and systemd's about it: a missing program, an unknown user.
     const lines = yield* output([
       ...["journalctl", "--quiet", "--no-pager", "--output=cat", "--priority=err", "--lines=1"],
       ...[`_SYSTEMD_INVOCATION_ID=${id}`, "+", `INVOCATION_ID=${id}`]
@@ -31,7 +31,7 @@ export const lastError = (unit: string, invocation?: string): Effect.Effect<stri
     return line === "" ? undefined : line.replace(/^ *ERROR [\w-]+: /, "")
   })
 
-/** `MainPID` is 0 while none runs. */
+/** `MainPID` is 0 if none runs. */
 export const mainProcess = (unit: string): Effect.Effect<number | undefined> =>
   Effect.map(output(["systemctl", "show", "--property=MainPID", unit]), (shown) => {
     const pid = Number(parseProperties(shown ?? "").MainPID)
@@ -58,7 +58,7 @@ const endOf = ({ Result, ExecMainCode, ExecMainStatus }: Properties): string =>
       ? `it was ended by signal ${ExecMainStatus}`
       : `systemd says: ${Result || "failed"}`
 
-/** Undefined: the command is not there, or failed. */
+/** Undefined: the command is missing, or failed. */
 const output = (command: ReadonlyArray<string>): Effect.Effect<string | undefined> =>
   Effect.map(runCommand(command, limitMs), (end) => (end.kind === "exited" && end.code === 0 ? end.stdout : undefined))
 

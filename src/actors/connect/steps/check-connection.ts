@@ -1,9 +1,9 @@
 /**
- * "Verifying device is connected to cloud": the mapper asks the cloud a question over its own connection, and reports.
+ * "Verifying device is connected to cloud": the mapper sends the cloud a request over its own connection, and reports.
  *
- * It is asked over its UNIX socket. Topics of the local broker prove nothing: anybody may publish there. What is missing is
- * distinguished: the local broker, the mapper, the bridge (with its own reason), or only the answer. A mapper that does not keep
- * running is seen by its service manager, long before its socket would answer.
+ * It is asked over its UNIX socket. Topics of the local broker prove nothing: any client may publish there. The failed part is
+ * reported: the local broker, the mapper, the bridge (with its own reason), or only the response. A mapper that does not keep
+ * running is detected by its service manager, long before its socket would respond.
  * Source: thin-edge, tedge connect, "Connection check".
  */
 import { Effect } from "effect"
@@ -16,7 +16,7 @@ import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { localTarget } from "../targets.ts"
 
-/** The answer of the cloud. */
+/** The response of the cloud. */
 export const checkConnection = (
   peers: ConnectPeers,
   connection: ValidConnection
@@ -33,7 +33,7 @@ export const checkConnection = (
 
 const patienceMs = 10_000
 
-/** Fails once two looks in a row find the mapper down: one may fall into a restart that was asked for. */
+/** Fails once two consecutive checks find the mapper down: one may coincide with a requested restart. */
 const whenItEnds = (connection: ValidConnection): Effect.Effect<never, ConnectionCheckFailed> => {
   const { services } = connection
   const look = Effect.andThen(Effect.sleep(lookEvery), services.whyItEnds(bridgeUnit(connection)))

@@ -1,7 +1,7 @@
 /**
- * "Checking Cumulocity is connected to intended tenant": who signed the token that came back?
+ * "Checking Cumulocity is connected to intended tenant": the issuer of the returned token.
  *
- * The token is the answer of the connection check; it is a secret of the device and is never printed.
+ * The token is the response of the connection check; it is a secret of the device and is never printed.
  * Source: RFC 7519, section 4.1.1 (`iss`).
  */
 import { Effect } from "effect"
@@ -37,6 +37,6 @@ const issuerOf = (payload: string): string | undefined => {
     if (typeof iss !== "string") return undefined
     return /^(?:[a-z][a-z0-9+.-]*:\/\/)?([^/:?#]+)/i.exec(iss.trim())?.[1]
   } catch {
-    return undefined // whatever it is, it is not printed: it may be a secret in a form we do not know
+    return undefined // never printed: it may be a secret in an unknown form
   }
 }

@@ -1,7 +1,7 @@
 /**
- * "Creating device in Cumulocity cloud": makes the device known there, over a direct connection.
+ * "Creating device in Cumulocity cloud": registers the device there, over a direct connection.
  *
- * Cumulocity reports errors on `s/e`, after the PUBACK; the answer to a second question shows that the first
+ * Cumulocity reports errors on `s/e`, after the PUBACK; the response to a second request shows that the first
  * was processed. Source: Cumulocity SmartREST 2.0, static templates 100 and 41 (device exists, no error here).
  */
 import { Effect, Option } from "effect"
@@ -26,11 +26,11 @@ export const createDevice = (
     yield* publish(peers, message("s/uat", "", 0))
     yield* refuseReportedError(peers, connection)
   })
-  // Without DISCONNECT the cloud would take the next connection of this client id for an intruder.
+  // Without DISCONNECT the cloud would treat the next connection of this client id as a takeover.
   return Effect.ensuring(conversation, closeQuietly(peers))
 }
 
-/** The device was created if the cloud says nothing against it. */
+/** The device was created if the cloud reports no error. */
 const refuseReportedError = (
   peers: ConnectPeers,
   { host, deviceId }: ValidConnection
@@ -44,5 +44,5 @@ const refuseReportedError = (
 const isTelling = (heard: MqttMessage): boolean =>
   heard.topic === "s/dat" || (heard.topic === "s/e" && !payloadText(heard).startsWith("41,"))
 
-/** A cloud that answers neither question has taken the device, as far as anybody can tell. */
+/** A cloud that responds to neither request is assumed to have accepted the device. */
 const errorWaitMs = 2000

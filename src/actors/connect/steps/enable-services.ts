@@ -5,7 +5,7 @@ import { bridgeUnit, type Connection, type ValidConnection } from "../cloud-conn
 import type { ConnectPeers } from "../peers.ts"
 import { type OnFailure, step } from "../transaction.ts"
 
-/** A mapper that runs already is restarted: it must see the new settings. */
+/** A running mapper is restarted, to use the new settings. */
 export const enableMapper = (
   peers: ConnectPeers,
   connection: ValidConnection,
@@ -19,7 +19,7 @@ export const enableMapper = (
   )
 }
 
-/** Not part of this package: started if it is there, left alone if it runs. What goes wrong with it does not undo the connection. */
+/** Not part of this package: started if it is installed, not restarted if it runs. Its failure does not roll back the connection. */
 export const enableAgent = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void> =>
   peers.findExecutable(agent) === undefined
     ? peers.show({ _tag: "Noted", note: { _tag: "AgentNotInstalled" } })

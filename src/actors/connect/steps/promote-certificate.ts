@@ -1,5 +1,5 @@
 /**
- * "Validating new certificate": a renewed certificate waits beside the present one until a connection with it succeeds.
+ * "Validating new certificate": a renewed certificate is stored beside the current one until a connection with it succeeds.
  *
  * Source: thin-edge, tedge connect, pending certificate. Unlike there, no cloud gets an untested certificate.
  */
@@ -36,7 +36,7 @@ export const promoteCertificate = (
     }
     const replaced = yield* Effect.result(replaceCertificate(peers.show, path, pending.path))
     if (Result.isFailure(replaced)) {
-      // The present one is as it was, and a device that can connect does.
+      // The current one is unchanged, and the device can connect with it.
       yield* peers.show({ _tag: "Warned", failure: replaced.failure })
       yield* peers.show({ _tag: "Noted", note: { _tag: "NewCertificateUnused", path } })
       return "unused"
@@ -55,14 +55,14 @@ const tryCertificate = (
   const { tls, ...target } = cloudTarget(connection)
   const identity = tls?.identity
   if (tls === undefined || identity === undefined || identity.kind === "none") return Effect.void
-  // The cloud keeps the device's session, and with it what waits there for the mapper: nothing of it is acknowledged here.
+  // The cloud keeps the device's session with the messages queued for the mapper: none is acknowledged here.
   const withPending = {
     ...target,
     cleanSession: false,
     tls: { ...tls, identity: { ...identity, certPath: pending } }
   }
   return Effect.flatMap(monotonicNow, (startedAt) => {
-    // Monotonic: a clock step back gives no more time than there was.
+    // Monotonic: a clock step back does not extend the time.
     const leftMs = Effect.map(monotonicNow, (now) => Math.min(withinMs, withinMs - (now - startedAt)))
     return Effect.flatMap(leftMs, (connectWithinMs) =>
       peers.session.ask("Open", { target: { ...withPending, connectWithinMs } }, { within: "70 seconds" })
@@ -80,7 +80,7 @@ const tryCertificate = (
 
 const pauseMs = 2000
 
-/** Whether the same certificate, key and cloud may agree a moment later. */
+/** Whether the same certificate, key and cloud may work a moment later. */
 const mayPass = (failure: MqttRefusal | AskFailed): boolean => {
   switch (failure._tag) {
     case "AskTimeout":
@@ -89,7 +89,7 @@ const mayPass = (failure: MqttRefusal | AskFailed): boolean => {
     case "BrokerRefused":
       return true
     case "TlsFailed":
-      // What the cloud says of the certificate; the rest is what we think of the cloud.
+      // The cloud's verdict on the certificate; the rest is our verification of the cloud.
       return retryTriggerOf(failure) === "time" || refusedByCloud.includes(failure.reason)
     default:
       return retryTriggerOf(failure) !== "person"

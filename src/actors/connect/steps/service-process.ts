@@ -1,6 +1,6 @@
 /**
- * The process of a mapper or bridge as it runs, whoever started it: by its lock, and without one (run.lock_files false) as
- * the service manager has it, and by its command line.
+ * The running process of a mapper or bridge, however it was started: by its lock, or without one (run.lock_files false)
+ * by the service manager and its command line.
  */
 import { join } from "node:path"
 import { Effect } from "effect"
@@ -13,7 +13,7 @@ import type { ServiceManager } from "../services/service-manager.ts"
 
 interface Device {
   readonly settings: CloudSettings
-  /** Undefined: system.toml says nothing usable. */
+  /** Undefined: system.toml is unusable. */
   readonly services: Pick<ServiceManager, "process"> | undefined
 }
 
@@ -22,7 +22,7 @@ export const serviceProcess = ({ settings, services }: Device, unit: string): Ef
     return lockOwner(lockOf(settings, unit)) ?? (yield* managed(services, unit)) ?? runningProgram(settings, unit)
   })
 
-/** With `unseen`: something has the lock, and cannot be seen from here. Not while the service may be starting. */
+/** With `unseen`: the lock is held by an invisible process. Not while the service may be starting. */
 export const serviceHolder = (device: Device, unit: string): Effect.Effect<number | "unseen" | undefined> =>
   Effect.map(serviceProcess(device, unit), (process) => process ?? unseenHolder(lockOf(device.settings, unit)))
 
@@ -33,7 +33,7 @@ const unseenHolder = (lock: string): "unseen" | undefined => {
   try {
     return lockHolder(lock) === undefined ? undefined : "unseen"
   } catch {
-    return undefined // a lock that may not be opened, or no add-on: then nothing is known of it
+    return undefined // a lock that cannot be opened, or no add-on: unknown
   }
 }
 
@@ -53,7 +53,7 @@ const runningProgram = ({ cloud, configDir }: CloudSettings, unit: string): numb
   })?.pid
 }
 
-/** Empty is as good as unset. */
+/** Empty means unset. */
 const setIn = (pid: number, name: string): string | undefined => {
   const variable = variableOf(pid, name)
   return variable.kind === "set" && variable.value !== "" ? variable.value : undefined

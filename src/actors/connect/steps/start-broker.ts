@@ -1,4 +1,4 @@
-/** "Restarting mosquitto", if it is ours to restart, and "Waiting for mosquitto to be listening for connections". */
+/** "Restarting mosquitto", if we manage it, and "Waiting for mosquitto to be listening for connections". */
 import { Effect, Schedule } from "effect"
 import { BrokerNotListening, type ConnectRefusal, ServiceCommandFailed } from "../../../messages/connect.ts"
 import type { MqttRefusal } from "../../../messages/mqtt.ts"
@@ -35,7 +35,7 @@ const prepareBroker = (
     const owned = yield* services.ownsBroker(answers)
     const wasActive = owned && (yield* services.isActive(broker))
     let restarted = false
-    // Undone in reverse: the files are as they were when this takes them into use.
+    // Rolled back in reverse: the files are restored when this restarts it with them.
     yield* onFailure(
       Effect.suspend(() => (restarted ? (wasActive ? restartBroker(connection) : services.stop(broker)) : Effect.void))
     )
@@ -45,7 +45,7 @@ const prepareBroker = (
     if (owned && settings.mqtt.bindEnabled && services.name === "systemd" && isIncluded(directory, main) === false)
       yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerReadsOtherFiles", directory, main } })
     const isNeeded = !answers || !wasActive || !(yield* isAsRestarted(connection))
-    // Alone it has the broker restart, as the guide's transcript says; others' connections are not cut for nothing.
+    // Alone it always restarts the broker, as in the guide's transcript; other clouds' connections are not interrupted needlessly.
     restarted = owned && (isNeeded || !othersConnected(connection))
     if (restarted) yield* step(peers.show, "Restarting mosquitto", restartBroker(connection))
     else if (owned) yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerAsItIs" } })
@@ -60,14 +60,14 @@ const prepareBroker = (
 
 export const broker = "mosquitto"
 
-/** Every connection to it ends: only where it has something else to read than at the last time. */
+/** Ends every connection to it: only if its files differ from those of the last restart. */
 export const restartBroker = (connection: Connection): Effect.Effect<void, ConnectRefusal> =>
   forgetRestart(connection).pipe(
     Effect.andThen(connection.services.restart(broker)),
     Effect.andThen(rememberRestart(connection))
   )
 
-/** A broker that accepts connections, not only a port that is open. */
+/** A broker that accepts MQTT connections, not only an open port. */
 const waitUntilListening = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     const { clientHost: host, clientPort: port } = connection.settings.mqtt
@@ -92,8 +92,8 @@ const waitUntilListening = (peers: ConnectPeers, connection: ValidConnection): E
   })
 
 /**
- * Before anything is changed, in the cloud above all. A broker that answers may be installed anywhere; what system.toml
- * starts is not known.
+ * Before anything is changed, above all in the cloud. A running broker may be installed anywhere; the program
+ * that system.toml starts is unknown.
  */
 export const checkBrokerInstalled = (
   peers: ConnectPeers,

@@ -1,9 +1,9 @@
 /**
  * thin-edge.io's mapper beside our bridge: with TEDGE_MQTT_BRIDGE_BUILT_IN=false in its environment it maps, and leaves
- * the cloud to us.
+ * the cloud connection to us.
  *
- * `connect` hands it over with a file beside its unit, `disconnect` stops it and removes the file. A mapper that was not
- * handed over has a bridge of its own and is thin-edge.io's to stop.
+ * `connect` configures it with a drop-in beside its unit, `disconnect` stops it and removes the drop-in. A mapper without it
+ * has its own bridge and is stopped by thin-edge.io's commands only.
  */
 import { Effect, Schedule } from "effect"
 import { type ConnectRefusal, DeviceStillOnline, MapperHasBridge } from "../../../messages/connect.ts"
@@ -23,7 +23,7 @@ const thinEdgeMapper = ({ settings }: Connection): ThinEdgeMapper | undefined =>
   return mapper.is === "thin-edge" ? mapper : undefined
 }
 
-/** Before our bridge connects: a mapper with a bridge of its own is stopped, and has none when it starts again. */
+/** Before our bridge connects: a mapper with its own bridge is stopped, and has none when it starts again. */
 export const handOver = (
   peers: ConnectPeers,
   connection: Connection,
@@ -62,7 +62,7 @@ export const handOver = (
     )
   })
 
-/** After our bridge: it is restarted, to see the settings and the variable. */
+/** After our bridge: it is restarted, to use the settings and the variable. */
 export const enableThinEdgeMapper = (
   peers: ConnectPeers,
   connection: Connection,
@@ -78,7 +78,7 @@ export const enableThinEdgeMapper = (
     yield* step(peers.show, `Enabling ${mapper.unit}`, Effect.andThen(enabled, leavesCloudToUs(connection, mapper)))
   })
 
-/** For `disconnect`, around what it does with our bridge: afterwards the device is offline, or this fails. */
+/** For `disconnect`, around the work on our bridge: afterwards the device is offline, or this fails. */
 export const handingBack = (
   peers: ConnectPeers,
   connection: Connection,
@@ -95,7 +95,7 @@ export const handingBack = (
       const marker = yield* readIfPresent(markerPath(connection))
       yield* ours
       if (!isActive) return yield* refuseWhileHeld(connection, mapper)
-      // Without it thin-edge.io's `tedge disconnect` takes the device for disconnected.
+      // Without it thin-edge.io's `tedge disconnect` considers the device disconnected.
       yield* putBack(markerPath(connection), marker)
       return yield* hasBridge(connection, mapper)
     }
@@ -106,8 +106,8 @@ export const handingBack = (
   })
 
 /**
- * Said by the mapper as it runs, by the marker, and by the file beside the unit: thin-edge.io's own commands rewrite or
- * remove the marker, and the variable may be set by other means than our file.
+ * Known from the running mapper, from the marker, and from the drop-in beside the unit: thin-edge.io's own commands rewrite or
+ * remove the marker, and the variable may be set in other ways than by our drop-in.
  */
 const isHandedOver = (
   connection: Connection,
@@ -123,7 +123,7 @@ const isHandedOver = (
     return typeof variables === "object" && (yield* readIfPresent(variables.path(mapper.unit))) !== undefined
   })
 
-/** Also as it runs: the variable counts from its start on. */
+/** Also of the running one: the variable takes effect at its start. */
 const isMappingOnly = (connection: Connection, mapper: ThinEdgeMapper) =>
   Effect.gen(function* () {
     const process = yield* serviceProcess(connection, mapper.unit)
@@ -134,7 +134,7 @@ const isMappingOnly = (connection: Connection, mapper: ThinEdgeMapper) =>
 const takeDropInAway = ({ services: { variables } }: Connection, { unit }: ThinEdgeMapper) =>
   typeof variables === "object" ? Effect.andThen(removeIfPresent(variables.path(unit)), variables.reload) : Effect.void
 
-/** It takes its lock when it has begun; without a lock there is nothing to look at. */
+/** It takes its lock once it has started; without a lock there is nothing to check. */
 const leavesCloudToUs = (connection: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> => {
   const look = Effect.flatMap(serviceProcess(connection, mapper.unit), (process) =>
     process === undefined ? Effect.fail("starting" as const) : Effect.succeed(process)
@@ -147,7 +147,7 @@ const leavesCloudToUs = (connection: Connection, mapper: ThinEdgeMapper): Effect
 
 const looks = { schedule: Schedule.spaced("100 millis"), times: 30 }
 
-/** Whether this mapper of thin-edge.io connects to the cloud itself; what cannot be read is taken for no. */
+/** Whether this mapper of thin-edge.io connects to the cloud itself; unreadable means no. */
 export const hasOwnBridge = (process: number): boolean =>
   variableOf(process, bridgeVariable).kind !== "unknown" && !isToldToMapOnly(process)
 
@@ -159,7 +159,7 @@ const isToldToMapOnly = (process: number): boolean => {
 const hasBridge = ({ cloud, profile }: Connection, { unit }: ThinEdgeMapper, process?: number) =>
   Effect.fail(new MapperHasBridge({ cloud: cloud.name, profile, unit, process }))
 
-/** Started by another hand than the service manager's, a bridge goes on, and has the device's id. */
+/** A bridge not started by the service manager keeps running, with the device's id. */
 const refuseWhileHeld = (connection: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     const ours = bridgeService(connection.settings).unit

@@ -1,4 +1,4 @@
-/** The listeners of the local broker and the marker of the connection; undone as they were before. */
+/** The listeners of the local broker and the marker of the connection; restored on rollback. */
 import { readdirSync } from "node:fs"
 import { basename, join } from "node:path"
 import { Effect } from "effect"
@@ -37,7 +37,7 @@ export const writeMosquittoFiles = (
     const listeners = join(mosquittoDir(connection), "tedge-mosquitto.conf")
     const conf = tedgeMosquittoConf(mqtt, because === undefined ? "per broker" : "per listener")
     if (installation === "everything-ours") return yield* write(listeners, conf, unlessShared(connection))
-    // It is thin-edge.io's, and made here only where it is missing: with the listeners of another file mosquitto would end.
+    // It is thin-edge.io's, and created here only if missing: with the listeners of another file mosquitto would exit.
     if ((yield* readIfPresent(listeners)) === undefined) yield* write(listeners, conf, unlessShared(connection))
     yield* write(join(mosquittoDir(connection), "tedge-hsm-mosquitto.conf"), outageConf, unlessShared(connection))
   })
@@ -47,13 +47,13 @@ export const writeMosquittoFiles = (
   )
 }
 
-/** What has access rules of its own, so that each listener must keep its own; undefined: one rule holds for all. */
+/** A file with its own access rules, so that each listener must keep its own; undefined: one rule applies to all. */
 const perListenerBecause = (connection: ValidConnection, main: string): string | undefined =>
   hasTwoKindsOfListeners(connection.settings.mqtt)
     ? "mqtt.external.ca_path"
     : fileWithAccessRules(readMosquittoConf(connection, main))
 
-/** A check has shown that the connection works, or the user wanted none. */
+/** A check has shown that the connection works, or the user skipped it. */
 export const markVerified = (connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
   Effect.andThen(
     writeWhole(markerPath(connection), markerText("verified", carrierOf(connection))),
@@ -69,7 +69,7 @@ type Undo = Effect.Effect<void, ConnectRefusal>
 
 const whenUndone = (undo: Undo): Undo => undo
 
-/** Another cloud was connected meanwhile, or before: its broker needs the listeners. */
+/** Another cloud was connected before or meanwhile: its broker needs the listeners. */
 const unlessShared =
   (connection: ValidConnection) =>
   (undo: Undo): Undo =>

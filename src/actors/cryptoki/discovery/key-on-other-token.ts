@@ -1,9 +1,9 @@
 /**
- * Looks for a key on the other tokens, when the one that was meant is not there or has no such key: for the
- * refusal's sake only.
+ * Searches the other tokens for a key that was not found on the selected one: only for the
+ * error message.
  *
- * A URI that names no token means the first one, whatever else is plugged; and labels are mistaken. Nothing is logged
- * in for it, so it finds what shows without a PIN: as a rule the public half, or the certificate.
+ * A URI that names no token selects the first one, whatever else is plugged in; and labels are mistyped. The search does not
+ * log in, so it finds what is visible without a PIN: usually the public key, or the certificate.
  * Source: thin-edge hsm-support, "Key selection".
  */
 import { Effect } from "effect"
@@ -20,7 +20,7 @@ import type { TokenHost } from "../host/host-client.ts"
 import { isInitialized, matchable, type Token, tokenName, tokenUri } from "../pkcs11/token-facts.ts"
 import type { Router } from "../router.ts"
 
-/** The refusal with where the key is, if that was found: of KeyNotFound and TokenNotFound; to the latter, that a key was wanted. */
+/** Adds the token that has the key to KeyNotFound or TokenNotFound; to the latter also that a key was needed. */
 export const namingOtherToken = (
   router: Router,
   wanted: Pkcs11Uri,
@@ -51,7 +51,7 @@ const find = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyOnOtherToken | u
     return found
   })
 
-/** Undefined: there was no search, as others search already or did so often. */
+/** Undefined: no search, as others are searching or did so recently. */
 const search = (
   router: Router,
   uri: Pkcs11Uri
@@ -71,7 +71,7 @@ const search = (
   }).pipe(
     Effect.scoped,
     Effect.timeout(searchWithin),
-    // The refusal is right without it; what hinders this search is another question.
+    // Errors of this search do not replace the refusal.
     Effect.orElseSucceed(() => ({ found: undefined }))
   )
 
@@ -79,7 +79,7 @@ const searchToken = (router: Router, host: TokenHost, token: Token, { id, object
   Effect.gen(function* () {
     const { listMs } = router.tools.settings.limits
     const { slot } = token.facts
-    // What was asked for, on this token: the private key may not share more than that with what shows of it.
+    // The requested attributes, on this token: the private key may differ from the visible object in the others.
     const asked = { ...(id && { id }), ...(object !== undefined && { object }) }
     const uri = shownUri({ ...tokenUri(token), ...asked })
     const there = { token: tokenName(token), uri }
@@ -95,5 +95,5 @@ const searchToken = (router: Router, host: TokenHost, token: Token, { id, object
 const seen = { private: "privateKey", public: "publicKey" } as const
 
 const searchAgainAfterMs = 30_000
-/** Another token that hangs must not keep the refusal from who waits for it. */
+/** A hanging token must not delay the refusal. */
 const searchWithin = "10 seconds"

@@ -1,11 +1,11 @@
 /**
- * Which tokens there are: asked of a host that has the module loaded, or of a new one, which the first token actor may
+ * The existing tokens: listed by a host that has loaded the module, or by a new one, which the first token actor may
  * take over.
  *
- * Loading takes seconds with some cards, and a second process at the card ends the login of the first. So a new host
- * is for modules that show what they found when they were loaded, and for tokens that are missed. Requests that come
- * while a listing runs share it. Readers wedge when a module is loaded over and over, so who looks for a token that was
- * not there a moment ago gets the answer of that moment.
+ * Loading takes seconds with some cards, and a second process ends the card login of the first. So a new host is used
+ * only for modules that read tokens when they are loaded, and for missing tokens. Requests during a listing share it.
+ * Readers can hang when a module is loaded over and over, so repeated requests for a missing token get
+ * the previous result for a while.
  */
 import { Deferred, Effect, Exit, Scope } from "effect"
 import { isInScope } from "../../../messages/pkcs11-uri-match.ts"
@@ -21,13 +21,13 @@ import type { CryptokiSettings } from "../settings.ts"
 
 export interface Listing {
   /**
-   * The tokens the scope allows, in the module's order; not older than `notOlderMs`. `newHost`: a token is missed, and
-   * a module that is loaded already may not see it.
+   * The tokens the scope allows, in the module's order; not older than `notOlderMs`. `newHost`: a token is missing, and
+   * a loaded module may not see it.
    */
   readonly tokens: (notOlderMs: number, by?: ListedBy) => Effect.Effect<ReadonlyArray<Token>, TokenRefusal>
-  /** The host that listed last, if it is still there; it then belongs to its new owner. */
+  /** The host that listed last, if it still exists; it then belongs to its new owner. */
   readonly takeHost: Effect.Effect<ListingHost | undefined>
-  /** What was listed is no longer true. */
+  /** Invalidates the last result. */
   readonly forget: Effect.Effect<void>
 }
 
@@ -54,7 +54,7 @@ interface Running {
 interface State {
   running: Running | undefined
   last: { readonly tokens: ReadonlyArray<Token>; readonly at: number; readonly by: ListedBy } | undefined
-  /** All tokens of the last listing, those outside of the scope too. */
+  /** All tokens of the last listing, including those outside of the scope. */
   seen: ReadonlyArray<Token>
   spare: ListingHost | undefined
 }
@@ -139,7 +139,7 @@ const askNewHost = ({ settings, hosts }: ListingSpec) =>
     return { host, since, tokens: yield* tokensOf(host, settings) }
   }).pipe(Effect.mapError((fault) => refusalOf(fault, settings.modulePath)))
 
-/** Undefined: only a new host can tell. So it is where a token is gone, too: the reader's service may have restarted. */
+/** Undefined: only a new host can list them. Also if a token is gone: the reader's service may have restarted. */
 const askIdleHost = (
   { settings, hosts }: ListingSpec,
   { seen }: State
@@ -162,5 +162,5 @@ export const tokensOf = (
 
 /** How long a host that has listed waits for a token actor to take it over, in milliseconds. */
 const spareMs = 10_000
-/** Where it may know less than a new one by then. */
+/** Where its result may be outdated. */
 const agingSpareMs = 2000

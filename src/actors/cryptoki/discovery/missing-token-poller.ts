@@ -1,7 +1,7 @@
 /**
- * Looks for tokens that were asked for and never seen, so that TokenPlugged is published for them, too.
+ * Polls for requested tokens that were never seen, so that TokenPlugged is published for them, too.
  *
- * Twice a minute, as readers wedge when a module is loaded more often, and only for some time after the last request.
+ * Twice a minute, as readers can hang when a module is loaded more often, and only for some time after the last request.
  * A token that was in use is handled by its token actor.
  */
 import { Effect, Result } from "effect"
@@ -26,7 +26,7 @@ interface Wanted {
   readonly until: number
 }
 
-/** Gives the function to call each time a token was asked for and is not there. */
+/** Returns the function to call for each request for a missing token. */
 export const makeMissingTokenPoller = (spec: MissingTokenPollerSpec): ((uri: Pkcs11Uri) => Effect.Effect<void>) => {
   const wanted = new BoundedMap<string, Wanted>(mostWanted)
   let isLooking = false

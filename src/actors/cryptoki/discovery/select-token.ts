@@ -1,8 +1,8 @@
 /**
- * Chooses the token a URI means, among those that are there.
+ * Chooses the token that a URI selects.
  *
- * For signing the first the module lists is taken, with a warning; a command that changes a token does not guess.
- * A URI that names only a key says nothing about the token, so it means the first one, even if the key is on another.
+ * For signing the module's first is used, with a warning; a command that changes a token never guesses.
+ * A URI that names only a key has no token attributes, so it selects the first token, even if the key is on another.
  * Source: thin-edge hsm-support, "Key selection"; RFC 7512, 2.4.
  */
 import { Effect, Result } from "effect"
@@ -54,7 +54,7 @@ export const onlyTokenThere = (listing: Listing, uri: Pkcs11Uri): Effect.Effect<
     return yield* onlyToken(uri, yield* listAnew(listing, listed, begun), "initialized")
   })
 
-/** A command lists tokens, asks for a PIN or not, and names one of them: not another look, where that costs a load. */
+/** A command lists tokens, prompts for a PIN if needed, and names one: no second listing, which may load the module again. */
 const justListedMs = 5000
 
 /** For a token that was missed since `begun`: by a new host; in files a moment later, as another process may be writing it. */

@@ -2,8 +2,8 @@
  * Time limits that adapt to the measured time of a token's read calls.
  *
  * A fixed limit breaks tokens that are merely slow (a search on OP-TEE with many keys, a card behind a busy reader): the
- * host is killed at each try, and the token never works. So the limit is five times the slowest success, and doubles
- * after a call that ran out of it; at least what the settings say, at most two minutes.
+ * host is killed at each attempt, and the token never works. So the limit is five times the slowest success, and doubles
+ * after a timeout; at least the configured one, at most two minutes.
  */
 import { Effect } from "effect"
 import { BoundedMap } from "../../../runtime/primitives/bounded-map.ts"
@@ -13,7 +13,7 @@ import type { LibraryFacts } from "../pkcs11/values.ts"
 import type { StartFault } from "./faults.ts"
 import type { HostRequestName, HostRequests } from "./protocol.ts"
 
-/** Read-only calls without user interaction: their time is the token's own. */
+/** Read-only calls without user interaction: their duration is the token's own. */
 export const readCalls: ReadonlySet<HostRequestName> = new Set([
   "tokens",
   "open",
@@ -26,7 +26,7 @@ export const readCalls: ReadonlySet<HostRequestName> = new Set([
   "material"
 ])
 
-/** A call of a host, whose limit is to be found. */
+/** A call of a host, whose limit is to be determined. */
 interface ReadCall {
   readonly library: LibraryFacts
   readonly name: HostRequestName
@@ -34,7 +34,7 @@ interface ReadCall {
   readonly leastMs: number
 }
 
-/** Runs a read call with the limit that was learned; kept across the hosts of one module. */
+/** Runs a read call with the learned limit; shared by the hosts of one module. */
 export type AdaptiveLimits = <A>(
   read: ReadCall,
   call: (limitMs: number) => Effect.Effect<A, StartFault>
@@ -58,7 +58,7 @@ export const adaptiveLimits = (): AdaptiveLimits => {
             timeout.answered(monotonicMs(clock) - startedMs)
             if (name !== "tokens") return
             cards.clear()
-            // The answer has the type of its request.
+            // The response has the type of its request.
             for (const token of answer as HostRequests["tokens"]["answer"])
               if (isCard(library, token)) cards.add(token.slot)
           })
@@ -74,8 +74,8 @@ export const adaptiveLimits = (): AdaptiveLimits => {
 }
 
 /**
- * A card that another program works on is waited for: a host that is killed takes seconds to load again. Less than who
- * asks the signing service waits.
+ * Waits for a card that another program uses: a killed host takes seconds to load again. Shorter than the time limit of
+ * a client of the signing service.
  */
 const heldCardMs = 45_000
 /** Slots come and go with readers. */
@@ -84,9 +84,9 @@ const mostKnown = 512
 interface AdaptiveTimeout {
   /** Milliseconds the next call may take. */
   readonly limitMs: () => number
-  /** The call was answered, with success or not. */
+  /** The call returned, with success or not. */
   readonly answered: (afterMs: number) => void
-  /** The call was not answered within its limit. */
+  /** The call did not return within its limit. */
   readonly ranOut: (limitMs: number) => void
 }
 

@@ -1,7 +1,7 @@
 /**
- * A token host as a process: its start, its output, and its forced end.
+ * A token host as a process: start, output, and SIGKILL.
  *
- * SIGKILL does not end a process in uninterruptible sleep (state D, a driver that hangs), so the wait for it is bounded.
+ * SIGKILL does not end a process in uninterruptible sleep (state D, a driver that hangs), so waiting for it is bounded.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
@@ -82,7 +82,7 @@ const hostEntry = (): string => {
 
 /**
  * Stopped by SIGSTOP, which no token does. Job control stops and continues us with it; a debugger's stop ("t") is
- * none. Source: proc_pid_stat(5), field 3.
+ * Stopped by SIGSTOP, which no token causes. Job control stops and continues us with it; a debugger's stop ("t") does not
  */
 export const isStopped = ({ child }: HostProcess): boolean => {
   try {
@@ -115,7 +115,7 @@ const killedMs = 2000
 
 /**
  * The last lines a PKCS#11 module printed: often the only hint to why a call failed. Bounded; control characters and the PINs
- * that were sent to the module are removed.
+ * The last lines a PKCS#11 module printed: often the only hint on why a call failed. Bounded; control characters and the
  */
 export interface ModuleOutput {
   readonly add: (chunk: Uint8Array) => void

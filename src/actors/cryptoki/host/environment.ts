@@ -1,5 +1,5 @@
 /**
- * The environment of a token host: everything but secrets, what loads foreign code, and what is not the module's.
+ * The environment of a token host: without secrets, variables that load foreign code, and those of this process only.
  *
  * Vendors configure their modules by environment variables (PKCS11SPY, YUBIHSM_PKCS11_CONF, LD_LIBRARY_PATH and many
  * more), so it is a deny-list. Documented in docs/tokens.md, "Environment of the module".
@@ -7,7 +7,7 @@
 import { oneArena } from "../../../platform/process/node-options.ts"
 import { environmentOf, type UserIds } from "../../../platform/users/become-user.ts"
 
-/** Whom a host of root's becomes. */
+/** User of a host started by root. */
 export interface HostUser extends UserIds {
   /** Modules look for settings and tokens there. */
   readonly home: string
@@ -42,7 +42,7 @@ const withheldPrefixes = ["NODE_", "UV_", "LISTEN_", "WATCHDOG_", "TEDGE_", "C8Y
 
 const looksSecret = /PIN|PASSWORD|PASSPHRASE|SECRET|TOKEN/
 
-/** Names that look like a secret and are settings of a module: wolfPKCS11, nShield (Entrust nCore). */
+/** Names that look like secrets but are settings of a module: wolfPKCS11, nShield (Entrust nCore). */
 const readByModules: ReadonlySet<string> = new Set([
   "WOLFPKCS11_TOKEN_PATH",
   "CKNFAST_TOKENS_PERSISTENT",

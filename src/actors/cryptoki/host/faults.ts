@@ -1,4 +1,4 @@
-/** How a call of a token host, or its start, fails, and what its token refuses with then. */
+/** The faults of a call of a token host, or of its start, and the refusals they become. */
 import { Data } from "effect"
 import { type TokenFamily, tokenFamily } from "../../../messages/token-family.ts"
 import {
@@ -14,24 +14,24 @@ import { codeName, faultClass } from "../pkcs11/return-codes.ts"
 import { type Token, tokenName } from "../pkcs11/token-facts.ts"
 import type { HostRequestName } from "./protocol.ts"
 
-/** A PKCS#11 function answered with a code. */
+/** A PKCS#11 function returned an error code. */
 export class CallRefused extends Data.TaggedError("CallRefused")<{
   /** `C_Sign` and the like. */
   readonly call: string
   readonly code: number
-  /** What the module printed. */
+  /** Output of the module. */
   readonly detail: string
 }> {}
 
-/** The call took longer than it may; the host was killed. */
+/** The call exceeded its time limit; the host was killed. */
 export class CallTimedOut extends Data.TaggedError("CallTimedOut")<{
   readonly call: HostRequestName
   readonly afterMs: number
-  /** What the module printed. */
+  /** Output of the module. */
   readonly detail: string
 }> {}
 
-/** The host ended before it answered. */
+/** The host exited before it responded. */
 export class HostDied extends Data.TaggedError("HostDied")<{
   readonly call: HostRequestName
   readonly signal: string | undefined
@@ -40,7 +40,7 @@ export class HostDied extends Data.TaggedError("HostDied")<{
   readonly forAnother?: boolean
 }> {}
 
-/** The service had ended the host before the call was made: nothing was done. */
+/** The service had stopped the host before the call was made: nothing was done. */
 export class HostEnded extends Data.TaggedError("HostEnded")<{ readonly call: HostRequestName }> {}
 
 export type HostFault = CallRefused | CallTimedOut | HostDied | HostEnded
@@ -57,7 +57,7 @@ export const isHostFault = (failure: { readonly _tag: string }): failure is Host
 export const refusalOn = (fault: StartFault, token: Token): TokenRefusal =>
   refusalOf(fault, tokenName(token), tokenFamily(token.facts))
 
-/** `token`: its name for people. `family`: where it is known, for a hint of its own. */
+/** `token`: its name for display. `family`: if known, for a specific hint. */
 export const refusalOf = (fault: StartFault, token: string, family?: TokenFamily): TokenRefusal => {
   switch (fault._tag) {
     case "ModuleNotLoaded":

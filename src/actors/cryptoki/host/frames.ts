@@ -1,20 +1,20 @@
 /**
  * Frames between parent and token host: a 32-bit length, then JSON in which bytes are `{"$bytes": base64}`, or the
- * compact form of the two frames of which there is one for each signature:
+ * compact form of the two frames needed for every signature:
  *
  *   sign:       1, call (32 bits), mechanism (32 bits), slot, handle (a length byte each), and the input up to the end
  *   signature:  2, call (32 bits), mechanism index (8 bits), quick (8 bits), milliseconds (a float), and the signature
  *               up to the end
  *
- * What does not fit (several mechanisms, parameters, a PIN, a refusal) goes as JSON, whose first byte is another.
- * Pure and without libraries, since the host must start fast. The host's standard output is the module's, never ours.
+ * Everything else (several mechanisms, parameters, a PIN, a refusal) is JSON, whose first byte differs.
+ * Pure and without libraries, since the host must start fast. The host's standard output belongs to the module.
  */
 import type { HostReply, HostRequest, HostRequests } from "./protocol.ts"
 
-/** More than any answer needs; a longer frame means that the peer is out of its mind. */
+/** Larger than any response; a longer frame means that the peer is broken. */
 const maximalFrame = 16 * 1024 * 1024
 
-/** The peer sent what is no frame. */
+/** The peer sent an invalid frame. */
 export class GarbledFrame extends Error {
   override readonly name = "GarbledFrame"
 }
@@ -28,8 +28,8 @@ export const encodeFrame = (value: unknown): Buffer => {
 }
 
 /**
- * Frames that are ready at the same time go out in one write: each write wakes the other process, which costs more
- * than all the rest of a frame's way. A few of them are enough: the other process can begin meanwhile.
+ * Frames that are ready at the same time are sent in one write: each write wakes the other process, which costs more
+ * than the rest of the transfer. At most a few, so that the other process can start.
  */
 export const frameWriter = (write: (bytes: Uint8Array) => unknown): ((value: unknown) => void) => {
   let waiting: Array<Buffer> = []
@@ -46,7 +46,7 @@ export const frameWriter = (write: (bytes: Uint8Array) => unknown): ((value: unk
   }
 }
 
-/** Gathers chunks and gives back the values of the frames they complete. Throws GarbledFrame. */
+/** Collects chunks and returns the values of the completed frames. Throws GarbledFrame. */
 export const frameReader = (limit = maximalFrame): ((chunk: Uint8Array) => ReadonlyArray<unknown>) => {
   let pending: Buffer = Buffer.alloc(0)
   return (chunk) => {
@@ -71,12 +71,12 @@ const parse = (body: Buffer): unknown => {
   try {
     return JSON.parse(body.toString("utf8"), bytesIn)
   } catch {
-    // The parser's words may quote a PIN.
+    // The parser's message may quote a PIN.
     throw new GarbledFrame("not JSON")
   }
 }
 
-// JSON.stringify calls Buffer.toJSON first, so the holder is asked for the value as it was.
+// JSON.stringify calls Buffer.toJSON first, so the original value is read from the holder.
 function bytesOut(this: unknown, key: string, value: unknown): unknown {
   const original = typeof this === "object" && this !== null ? Reflect.get(this, key) : value
   return original instanceof Uint8Array
@@ -103,7 +103,7 @@ const compactBody = (value: unknown): Uint8Array | undefined => {
   return "answer" in message ? compactReply(message.call, message.answer) : undefined
 }
 
-/** Undefined: it is no compact form, or not a whole one. */
+/** Undefined: not in compact form, or incomplete. */
 const fromCompactBody = (body: Buffer): HostRequest | HostReply | undefined => {
   if (body[0] === signTag) return requestOf(body)
   if (body[0] !== signatureTag || body.length < replyHeader) return undefined

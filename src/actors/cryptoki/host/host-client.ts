@@ -1,9 +1,9 @@
 /**
- * The parent's side of a token host: its calls, and its end: asked for, waited for, forced. The process is child-process.ts.
+ * The parent's side of a token host: its calls, its shutdown and its time limits. The process is child-process.ts.
  *
  * Each call has its own time limit, whether or not the asker still waits: past it the host is killed,
- * since nothing else ends a native call that hangs. A host that was stopped does not get that time. Requests are
- * pipelined; answers come in any order.
+ * since nothing else ends a native call that hangs. Time during which the host was stopped does not count. Requests are
+ * pipelined; responses come in any order.
  */
 import type { ChildProcess } from "node:child_process"
 import { Socket } from "node:net"
@@ -32,7 +32,7 @@ import type { HostRefusal, HostReply, HostRequestName, HostRequests } from "./pr
 
 export interface TokenHost {
   readonly library: LibraryFacts
-  /** Takes calls, and runs none. */
+  /** Accepts calls, and runs none. */
   readonly isIdle: () => boolean
   readonly call: <Name extends HostRequestName>(
     name: Name,
@@ -41,7 +41,7 @@ export interface TokenHost {
   ) => Effect.Effect<HostRequests[Name]["answer"], HostFault>
 }
 
-/** Starts a host with the module loaded. When the scope closes, it finishes the calls that are waited for, and ends. */
+/** Starts a host with the module loaded. When the scope closes, it completes the calls with waiting callers, and exits. */
 export const startHost = (
   settings: HostSettings,
   limits: AdaptiveLimits = adaptiveLimits()
@@ -89,7 +89,7 @@ const spawnHost = (settings: HostSettings): Effect.Effect<Process, HostNotStarte
   })
 
 const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process => {
-  // Stays without a listener otherwise, which ends this process.
+  // Without a listener an error would end this process.
   child.on("error", (error) => ended(undefined, codeOf(error)))
   const pipe = child.stdio?.[3]
   const host: Process = {
@@ -109,7 +109,7 @@ const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process =
   }
   const ended = (signal: string | undefined, spawnError: string | undefined) => {
     host.end ??= { signal, spawnError }
-    // What a crashing module printed is still in the pipe: let it be read first.
+    // Output of a crashing module is still in the pipe: read it first.
     setImmediate(host.settlePending)
   }
   child.stdout?.on("data", host.output.add)
@@ -136,11 +136,11 @@ const listen = (host: Process, onCall: HostSettings["onCall"]): void => {
         if ("traced" in value) onCall?.(value.traced)
         else settle(host, value)
     } catch {
-      // A host that frames nonsense is no host any more; those who wait learn it from its end.
+      // A host that sends invalid frames is broken; its callers fail when it exits.
       lost()
     }
   })
-  // A module may close every descriptor of its process; a host that cannot answer is of no use.
+  // A module may close every descriptor of its process; a host that cannot respond is useless.
   host.pipe.on("close", lost)
   host.pipe.on("error", lost)
 }
@@ -150,7 +150,7 @@ const settle = (host: Process, reply: HostReply): void => {
   if (pending === undefined) return
   host.pending.delete(reply.call)
   if ("answer" in reply) pending.settle(Effect.succeed(reply.answer))
-  // What the module printed before it refused may still be in its pipe: let it be read first.
+  // Output of the module before its refusal may still be in its pipe: read it first.
   else setImmediate(() => pending.settle(refused(reply.refusal, host.output)))
   notifyIdle(host)
 }
@@ -166,7 +166,7 @@ const refused = (refusal: HostRefusal, output: ModuleOutput): Effect.Effect<neve
   }
 }
 
-/** The process is gone: every waiting call fails. */
+/** The process has exited: every waiting call fails. */
 const settleAllPending = (host: Process): void => {
   for (const { name, settle } of host.pending.values()) settle(died(host, name))
   host.pending.clear()
@@ -199,7 +199,7 @@ const caller =
         killHost(host, "call")
         notifyIdle(host)
       }
-      // When this process was suspended, the answer is in the pipe, and is read before this.
+      // If this process was suspended, the response is in the pipe, and is read before this.
       const limit = times.start(limitMs, () => void setImmediate(tooLate))
       const pending: Pending = {
         name,
@@ -222,14 +222,14 @@ const caller =
       Effect.catchTag("ModuleNotLoaded", ({ reason, detail }) =>
         Effect.fail(new ModuleNotLoaded({ path: settings.modulePath, reason, detail, user: settings.user?.name }))
       )
-      // The host is this program in this version: the answer has the type of its request.
+      // The host is this program in this version: the response has the type of its request.
     ) as Effect.Effect<HostRequests[Name]["answer"], StartFault>
 
 /**
- * Ends the host once the pending calls that are waited for are done. Each of them has its own limit.
+ * Ends the host once the pending calls with waiting callers are done. Each of them has its own limit.
  *
- * A module that is not finalised leaves its reader to be reset in the middle of the next program's work, and a session
- * behind on a TPM without resource manager.
+ * A module that is not finalised leaves its reader to be reset during the next program's work, and a session on a TPM
+ * without resource manager.
  */
 export const endHost = (host: HostProcess): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -239,7 +239,7 @@ export const endHost = (host: HostProcess): Effect.Effect<void> =>
       notifyIdle(host)
     })
     host.looking?.cancel()
-    // The end of the pipe asks the host to log out and to finalise its module.
+    // Closing the pipe tells the host to log out and to finalise its module.
     if (host.end === undefined) host.pipe.end()
     yield* Deferred.await(host.exited).pipe(
       Effect.timeoutOrElse({
@@ -259,10 +259,10 @@ const notifyIdle = (host: HostProcess): void => {
   host.onIdle()
 }
 
-/** How long a module may take to log out and to finalise. */
+/** Time for a module to log out and to finalise. */
 const finalizeMs = 2000
 
-/** A host that two looks find stopped is killed: it will not answer, and its successor does in a moment. */
+/** A host that two checks find stopped is killed: it does not respond, and its successor starts in a moment. */
 const look = (host: Process, times: TimeLimits, wasStopped: boolean): void => {
   const isNow = isStopped(host)
   if (isNow && wasStopped) killHost(host, "host")

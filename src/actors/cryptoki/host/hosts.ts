@@ -1,5 +1,5 @@
 /**
- * Where token hosts come from: one for each who needs one, or one for all where the module allows no second process.
+ * Provides token hosts: one per user, or one for all if the module allows no second process.
  */
 import { Deferred, Effect, Exit, Scope, Semaphore } from "effect"
 import type { HostNotStarted } from "../../../messages/token-refusals.ts"
@@ -11,16 +11,16 @@ import type { StartFault } from "./faults.ts"
 import { startHost, type TokenHost } from "./host-client.ts"
 
 export interface Hosts {
-  /** A host until the scope closes. `broken`: the one this asker had; it is not handed out again. */
+  /** A host until the scope closes. `broken`: the previous one of this caller; it is not returned again. */
   readonly lease: (broken: TokenHost | undefined) => Effect.Effect<TokenHost, StartFault, Scope.Scope>
   /**
-   * For what can be left out: undefined when one is in use, or several were just now. Each is a process, and
-   * clients could have them started without end.
+   * For optional work: undefined if a host is in use, or several were started just now. Each is a process, and
+   * clients could have any number of them started.
    */
   readonly spare: Effect.Effect<TokenHost | undefined, StartFault, Scope.Scope>
   /**
-   * One that is in use and idle, so that a question need not load another. A host with a
-   * running call is left alone: the module may make the question wait for a touch, whose limit would end both.
+   * One that is in use and idle, so that a request need not load another. A host with a
+   * running call is not used: the module may block the request until a touch, and its limit would end both.
    */
   readonly idle: () => TokenHost | undefined
 }
@@ -72,7 +72,7 @@ export const makeHosts = (
         yield* Effect.addFinalizer((exit) => Scope.close(own, exit))
         return host
       })
-    // Until the first host has told what module it is, one starts after the other.
+    // Until the first host has reported which module it is, they start one after the other.
     const lease = (broken: TokenHost | undefined) =>
       Effect.suspend(() => (state.isShared === false ? started : state.changing.withPermit(leaseShared(broken))))
     return {
@@ -82,7 +82,7 @@ export const makeHosts = (
     }
   })
 
-/** While processes cannot be started, requests do not try it one after the other: pauses of 0.5 s, doubled up to 4 s. */
+/** While processes cannot be started, requests do not retry one after the other: delays of 0.5 s, doubling up to 4 s. */
 const withPauses = (start: ReturnType<StartHost>): ReturnType<StartHost> => {
   let failures = 0
   let pause: { readonly untilMs: number; readonly because: HostNotStarted } | undefined
@@ -130,10 +130,10 @@ interface Leased {
 }
 
 interface State {
-  /** Undefined: no host has told yet. */
+  /** Undefined: no host has reported yet. */
   isShared: boolean | undefined
   current: Leased | undefined
-  /** The last shared host is ending; the module allows no second process before that. */
+  /** The last shared host is shutting down; the module allows no second process before that. */
   ending: Deferred.Deferred<void> | undefined
   readonly changing: Semaphore.Semaphore
 }

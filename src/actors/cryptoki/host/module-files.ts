@@ -1,7 +1,7 @@
 /**
- * The files and device nodes that a PKCS#11 module opens, as far as they are known from its name and its environment.
+ * The files and device nodes that a PKCS#11 module opens, as far as its name and environment reveal them.
  *
- * Modules tell a permission that is missing as a token that is not there, or as CKR_GENERAL_ERROR.
+ * Modules report a missing permission as a missing token, or as CKR_GENERAL_ERROR.
  * Sources: softhsm2.conf(5); tpm2-pkcs11, docs/INITIALIZING.md and docs/FAQ.md (TPM2_PKCS11_TCTI, TPM2_PKCS11_STORE);
  * OP-TEE documentation, "tee-supplicant" (/dev/tee0 is the clients' device).
  */
@@ -14,7 +14,7 @@ import { isTpmModule } from "./tpm-store.ts"
 export interface ModuleFile {
   readonly path: string
   readonly needs: Access
-  /** One token of several, in a directory of its own. */
+  /** One token of several, in its own directory. */
   readonly isToken: boolean
 }
 
@@ -48,7 +48,7 @@ const ofSoftHsm = (configured: string | undefined, home: string): ReadonlyArray<
     ...all.flatMap(
       (path): ReadonlyArray<ModuleFile> => [
         { path, needs: "rwx", isToken: true },
-        // All files of a token are made with the same owner and mode.
+        // All files of a token are created with the same owner and mode.
         { path: join(path, "token.object"), needs: "rw", isToken: true }
       ]
     )

@@ -1,8 +1,8 @@
 /**
- * Requests to a token host and its answers: the content of the frames. Parent and host are one program of one version.
+ * Requests to a token host and its responses: the content of the frames. Parent and host are the same program and version.
  *
- * A host knows slots, sessions and handles, and decides nothing: which token, which key, whether to log in and
- * what a fault means is the parent's. Slot ids and object handles are decimal text, as 64 bits do not fit a number.
+ * A host handles slots, sessions and handles, and makes no decisions: which token, which key, whether to log in and
+ * what a fault means is decided by the parent. Slot ids and object handles are decimal text, as 64 bits do not fit a number.
  */
 import type { LoadReason } from "../pkcs11/library-file.ts"
 import type {
@@ -14,13 +14,13 @@ import type {
   TokenObject
 } from "../pkcs11/values.ts"
 
-/** Signatures a host works on at once, per slot. Beyond four SoftHSM2 gains nothing, and hardware works one at a time. */
+/** Signatures a host runs at once, per slot. Beyond four SoftHSM2 gains nothing, and hardware runs one at a time. */
 export const parallelSigns = 4
 
-/** Signatures that may wait in a host whose token is quick, so that it never waits for the next one. */
+/** Signatures that may be queued in a host whose token is quick, so that it never waits for the next one. */
 export const queuedSigns = 64
 
-/** Request name -> what is asked, what is answered. */
+/** Request name -> request and response. */
 export type HostRequests = {
   /** Loads and initialises the module. The first request of every host. */
   readonly load: {
@@ -33,7 +33,7 @@ export type HostRequests = {
   }
   /** Every slot with a token, in the module's order. */
   readonly tokens: { readonly asked: Record<never, never>; readonly answer: ReadonlyArray<TokenInfo> }
-  /** Opens the session that keeps the login; answers the token as it is now. */
+  /** Opens the session that keeps the login; returns the token as it is now. */
   readonly open: { readonly asked: { readonly slot: string }; readonly answer: TokenInfo }
   readonly login: {
     readonly asked: { readonly slot: string; readonly pin: string }
@@ -57,17 +57,17 @@ export type HostRequests = {
     readonly asked: { readonly slot: string; readonly id: Uint8Array }
     readonly answer: boolean
   }
-  /** Whether a certificate shows that has all of what is given. */
+  /** Whether a certificate with all given attributes is visible. */
   readonly hasCertificate: {
     readonly asked: { readonly slot: string; readonly id: Uint8Array | undefined; readonly label: string | undefined }
     readonly answer: boolean
   }
-  /** CKA_VALUE of the certificates that have all of what is given: DER, unchecked. */
+  /** CKA_VALUE of the certificates with all given attributes: DER, unchecked. */
   readonly certificates: {
     readonly asked: { readonly slot: string; readonly id: Uint8Array | undefined; readonly label: string | undefined }
     readonly answer: ReadonlyArray<Uint8Array>
   }
-  /** Whether the session is alive and the handle still means the object with this id. */
+  /** Whether the session is alive and the handle still refers to the object with this id. */
   readonly check: {
     readonly asked: { readonly slot: string; readonly handle: string; readonly id: Uint8Array }
     readonly answer: boolean
@@ -84,7 +84,7 @@ export type HostRequests = {
       /** For CKA_ALWAYS_AUTHENTICATE. */
       readonly contextPin: string | undefined
     }
-    /** `mechanismIndex`: which candidate the token took. `isQuick`: no thread was worth it, and none will be for the next. */
+    /** `mechanismIndex`: the candidate the token accepted. `isQuick`: no thread was needed, nor will be for the next. */
     readonly answer: {
       readonly signature: Uint8Array
       readonly mechanismIndex: number
@@ -92,7 +92,7 @@ export type HostRequests = {
       readonly tookMs: number
     }
   }
-  /** What C_GetMechanismList reports; it cannot be trusted for more than a sentence. */
+  /** The result of C_GetMechanismList; reliable only for an error message. */
   readonly mechanisms: { readonly asked: { readonly slot: string }; readonly answer: ReadonlyArray<number> }
   readonly generate: {
     readonly asked: {
@@ -116,7 +116,7 @@ export type HostRequests = {
     readonly asked: { readonly slot: string; readonly oldPin: string; readonly newPin: string }
     readonly answer: null
   }
-  /** A new user PIN by the SO; closes the slot's sessions, as the standard wants. */
+  /** A new user PIN by the SO; closes the slot's sessions, as the standard requires. */
   readonly resetPin: {
     readonly asked: { readonly slot: string; readonly soPin: string; readonly newPin: string }
     readonly answer: null
@@ -133,7 +133,7 @@ export type HostRequest = {
   }
 }[HostRequestName]
 
-/** Why a request was not done. */
+/** Why a request failed. */
 export type HostRefusal =
   | { readonly kind: "code"; readonly call: string; readonly code: number }
   | {

@@ -1,14 +1,14 @@
 /**
- * Where tpm2-pkcs11 keeps its tokens, for who says nothing of it.
+ * The default token store of tpm2-pkcs11.
  *
- * The module looks into /etc/tpm2_pkcs11, then into the home of its user, which a service does not have. `hsm` in the
- * configuration directory, made by the packages, counts where neither is there.
+ * The module looks in /etc/tpm2_pkcs11, then in the home of its user, which a service does not have. `hsm` in the
+ * configuration directory, created by the packages, is used if neither exists.
  * Source: tpm2-pkcs11, docs/INITIALIZING.md, "Store".
  */
 import { accessSync, constants, existsSync } from "node:fs"
 import { basename, join } from "node:path"
 
-/** The environment of the module. `isOther`: it is loaded by another user than the caller, by `home`'s. */
+/** The environment of the module. `isOther`: it is loaded by another user than the caller, with home directory `home`. */
 export const withTpmStore = (
   environment: NodeJS.ProcessEnv,
   { modulePath, home, configDir, isOther }: { modulePath: string; home: string; configDir: string; isOther: boolean }

@@ -1,8 +1,8 @@
 /**
- * Forgets the refused PINs of a token because a person says so.
+ * Clears the refused PINs of a token on a person's command.
  *
- * The records are files that all processes of the device share, so this works beside tedge-p11-server too: the next
- * request it gets finds no record. What it cannot do is reported, never taken for done.
+ * The records are files shared by all processes of the device, so this works beside tedge-p11-server too: its next
+ * request finds no record. Failures are reported.
  */
 import { accessSync, constants, existsSync } from "node:fs"
 import { Effect } from "effect"
@@ -11,7 +11,7 @@ import type { LatchStore } from "./latch-store.ts"
 import { type LatchedToken, ofSecurityOfficer } from "./latched-token.ts"
 import { underLock } from "./pin-latch.ts"
 
-/** Answers whether there was anything to forget, for the user PIN or the SO PIN. */
+/** Returns whether there was a record, for the user PIN or the SO PIN. */
 export const clearLatch = (
   store: LatchStore,
   directory: string,
@@ -23,7 +23,7 @@ export const clearLatch = (
     return found.includes(true)
   })
 
-/** As `clearLatch`, where a directory that is not there means that the records lie elsewhere. */
+/** As `clearLatch`; a missing directory means that the records are elsewhere. */
 export const clearLatchOfService = (store: LatchStore, directory: string, token: LatchedToken) =>
   Effect.suspend(() =>
     existsSync(directory) ? clearLatch(store, directory, token) : notCleared(token, directory, "noDirectory")
@@ -47,7 +47,7 @@ const forget = (store: LatchStore, directory: string, token: LatchedToken) =>
 const notCleared = ({ name, uri }: LatchedToken, directory: string, reason: LatchNotCleared["reason"]) =>
   Effect.fail(new LatchNotCleared({ token: name, uri, directory, reason }))
 
-/** There, and not for this user to look into or to change. */
+/** It exists, but this user may not read or change it. */
 const isClosed = (directory: string): boolean => {
   try {
     accessSync(directory, constants.W_OK | constants.X_OK)

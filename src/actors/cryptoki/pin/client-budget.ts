@@ -1,10 +1,10 @@
 /**
- * Wrong PINs of the signing service's clients, counted by user id: a PIN cannot be found by trying.
+ * Wrong PINs of the signing service's clients, counted by user id: a PIN cannot be found by guessing.
  *
- * Three wrong ones, whether the token or the service found them wrong; then the client's PINs are refused for a time
- * without a look at them, 1 min, and after each further wrong one 2, 4 … 60 min. A right one starts the count again, and
- * so does the removal of the file (`tedge hsm clear-pin-latch`), which is looked at again for each client that has any.
- * Requests without a PIN are not concerned.
+ * After three wrong ones, found wrong by the token or the service, the client's PINs are refused for a time
+ * without checking them: 1 min, and after each further wrong one 2, 4 … 60 min. A right one resets the count, and
+ * so does the removal of the file (`tedge hsm clear-pin-latch`), which is checked again for each client that has any.
+ * Requests without a PIN are not affected.
  */
 import { Effect, Semaphore } from "effect"
 import type { ClientId, CryptokiEvent } from "../../../messages/cryptoki.ts"
@@ -16,9 +16,9 @@ import type { LatchStore } from "./latch-store.ts"
 import type { LatchedToken } from "./latched-token.ts"
 
 export interface ClientPins {
-  /** Whether the PIN is the one the token is open with; counted, and not looked at while the client is paused. */
+  /** Whether the PIN is the one the token is open with; counted, and not checked while the client is paused. */
   readonly compare: (token: LatchedToken, client: ClientId, isSame: () => boolean) => Effect.Effect<void, PinRejected>
-  /** Refuses while the client's PINs are not looked at. */
+  /** Refuses while the client's PINs are not checked. */
   readonly admit: (token: LatchedToken, client: ClientId) => Effect.Effect<void, PinRejected>
   readonly wrong: (token: LatchedToken, client: ClientId) => Effect.Effect<void>
   readonly right: (token: LatchedToken, client: ClientId) => Effect.Effect<void>
@@ -29,7 +29,7 @@ export const makeClientPins = (
   publish: (event: CryptokiEvent) => Effect.Effect<void>
 ): ClientPins => {
   const known = new Map<string, ClientCounts>()
-  // Many requests at once have no more tries than as many one after the other.
+  // Parallel requests get no more attempts than the same number in sequence.
   const comparing = Semaphore.makeUnsafe(1)
   const read = ({ identity }: LatchedToken, now: BootMoment) =>
     Effect.map(store.read(identity, "clients"), (text) => {
@@ -41,7 +41,7 @@ export const makeClientPins = (
     const before = known.get(token.identity)
     return before === undefined || isKnown(before, String(client)) ? read(token, now) : Effect.succeed(before)
   }
-  /** Most clients give no wrong PINs, and cost no look at a file or a clock. */
+  /** Most clients send no wrong PINs, and need no access to a file or a clock. */
   const isClean = ({ identity }: LatchedToken, client: ClientId): boolean => {
     const before = known.get(identity)
     return before !== undefined && !isKnown(before, String(client))
@@ -57,7 +57,7 @@ export const makeClientPins = (
         const now = yield* bootMomentNow
         const isFirst = !known.has(token.identity)
         const found = yield* counts(token, client, now)
-        // Pauses of another boot have restarted: from now on, and not from each look at them.
+        // Pauses of another boot restart: once, not at each check.
         if (isFirst && found.size > 0) yield* write(token, found)
         const forMs = pauseLeft(found, String(client), now)
         if (forMs > 0) return yield* paused(token, forMs)
@@ -98,16 +98,16 @@ const paused = ({ name }: LatchedToken, forMs: number): Effect.Effect<never, Pin
 
 interface ClientCount {
   readonly wrong: number
-  /** How many pauses there were. */
+  /** Number of pauses. */
   readonly pauses: number
-  /** When the last pause began. */
+  /** Start of the last pause. */
   readonly since: BootMoment
 }
 
 /** By user id. */
 export type ClientCounts = ReadonlyMap<string, ClientCount>
 
-/** How long the client's PINs are not looked at, in milliseconds; 0: they are. */
+/** How long the client's PINs are not checked, in milliseconds; 0: they are checked. */
 export const pauseLeft = (counts: ClientCounts, client: string, now: BootMoment): number => {
   const count = counts.get(placeOf(counts, client))
   if (count === undefined || count.pauses === 0) return 0
@@ -116,7 +116,7 @@ export const pauseLeft = (counts: ClientCounts, client: string, now: BootMoment)
 
 const isKnown = (counts: ClientCounts, client: string): boolean => counts.has(placeOf(counts, client))
 
-/** `pausedMs`: the pause that begins with this one. */
+/** `pausedMs`: the pause that starts with this one. */
 export const afterWrong = (
   counts: ClientCounts,
   client: string,
@@ -143,7 +143,7 @@ export const afterRight = (counts: ClientCounts, client: string): ClientCounts |
 export const printCounts = (counts: ClientCounts): string =>
   JSON.stringify({ version: 1, clients: Object.fromEntries(counts) })
 
-/** What cannot be understood is taken for none: the file is ours alone. Pauses of another boot restart. */
+/** Invalid content counts as none: only we write the file. Pauses of another boot restart. */
 export const parseCounts = (text: string | undefined, now: BootMoment): ClientCounts => {
   try {
     const { clients }: { readonly clients?: Readonly<Record<string, ClientCount>> } = JSON.parse(text ?? "{}")
@@ -158,7 +158,7 @@ export const parseCounts = (text: string | undefined, now: BootMoment): ClientCo
   }
 }
 
-/** Beyond so many users, the others share one count: a user may have any number of ids. */
+/** Beyond this number of users, the others share one count: a user may have any number of ids. */
 const placeOf = (counts: ClientCounts, client: string): string =>
   counts.has(client) || counts.size < mostClients ? client : others
 

@@ -1,8 +1,8 @@
 /**
- * The files of PIN latches, in a directory that only root and the service's user write.
+ * The files of PIN latches, in a directory that only root and the service's user can write.
  *
- * Records are 0640; the key of their marks, and locks, are 0600. All belong to the service's user, also when root makes them, so
- * that root's commands and the services see the same.
+ * Records are 0640; their key, and locks, are 0600. All belong to the service's user, even if root creates them, so
+ * that root's commands and the services read the same.
  */
 import { randomBytes } from "node:crypto"
 import { accessSync, constants, statSync } from "node:fs"
@@ -15,26 +15,26 @@ import { codeOf } from "../../../platform/process/error-code.ts"
 
 export interface LatchPlace {
   readonly directory: string
-  /** The service's user, who owns what root makes; undefined: as the process makes it. */
+  /** The service's user, who owns files created by root; undefined: not changed. */
   readonly owner: Owner | undefined
 }
 
-/** Throws what the system refuses with. */
+/** Throws the system's error. */
 export const openLatchDirectory = ({ directory, owner }: LatchPlace): void => {
   makeDirectories(directory, { owner, mode: 0o750 })
   if (owner && isMadeByRootFor(owner, directory)) return
   if (process.getuid?.() === 0 && owner) giveDirectory(directory, owner)
-  // A client of the signing service may be of the service's group; it must not take records away.
+  // A client of the signing service may be in the service's group; it must not remove records.
   closeDirectory(directory)
 }
 
-/** By tmpfiles.d: 2770 root:tedge, with an access list that lets the service's user alone of that group write. */
+/** By tmpfiles.d: 2770 root:tedge, with an access list so that of that group only the services' user can write. */
 const isMadeByRootFor = (owner: Owner, directory: string): boolean => {
   const { uid, gid, mode } = statSync(directory)
   return uid === 0 && gid === owner.gid && (mode & 0o2070) === 0o2070
 }
 
-/** Replaces the file as a whole. Answers why not; then the file is as it was. */
+/** Replaces the file atomically. Returns why it failed; then the file is unchanged. */
 export const writeLatchFile = (
   place: LatchPlace,
   path: string,
@@ -50,25 +50,25 @@ export const writeLatchFile = (
   }
 }
 
-/** Undefined: there is none. Empty: there is one that cannot be read. No link is followed: its maker is not root. */
+/** Undefined: missing. Empty: unreadable. Symlinks are not followed: their creator is not root. */
 export const readLatchFile = (path: string): string | undefined => {
   try {
     return readRegularFile(path, constants.O_NOFOLLOW).toString("utf8")
   } catch (error) {
-    // The directory is not readable, or is none: the records of this process are its own.
+    // The directory is unreadable or missing: the records are kept in this process.
     return ["ENOENT", "ENOTDIR"].includes(codeOf(error)) || !isSeen(dirname(path)) ? undefined : ""
   }
 }
 
-/** 32 random bytes that only the service's user reads; undefined where they cannot be read or made. */
+/** 32 random bytes that only the service's user can read; undefined if they cannot be read or created. */
 export const readLatchKey = (place: LatchPlace): Buffer | undefined => {
   const path = join(place.directory, "key")
   const found = readLatchFile(path)
   if (found !== undefined && isKey(found)) return Buffer.from(found, "hex")
-  // One that may not be read is another user's, and stays. Cut short by a full disk it proves nothing any more.
+  // An unreadable key is another user's, and stays. One truncated by a full disk is replaced.
   if (found === "") return undefined
   writeLatchFile(place, path, randomBytes(keyBytes).toString("hex"), 0o600)
-  // Another process may have made one at the same time: the last counts.
+  // Another process may have created one at the same time: the last counts.
   const made = readLatchFile(path)
   return made !== undefined && isKey(made) ? Buffer.from(made, "hex") : undefined
 }

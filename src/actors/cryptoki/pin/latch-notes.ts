@@ -1,9 +1,9 @@
 /**
- * What is known of a token's PINs, as it lies in the store: the record of refusals, and the PIN that succeeded last.
+ * The stored knowledge about a token's PINs: the record of refusals, and the PIN that succeeded last.
  *
- * PINs are marks there: HMAC-SHA-256 with the key of the store, of token and PIN. Version 1 held salted hashes, which
- * let a PIN of few digits be found by trying them all: of its records only the
- * number of refused PINs is taken over. A record of a later version is left as it is.
+ * PINs are stored as HMAC-SHA-256 with the key of the store, of token and PIN. Version 1 had salted hashes, which
+ * allow guessing a PIN of few digits: of its records only the
+ * number of refused PINs is used. A record of a later version is not changed.
  */
 import { createHash, createHmac } from "node:crypto"
 import { Effect, Redacted } from "effect"
@@ -16,16 +16,16 @@ import { type LatchedToken, rejected } from "./latched-token.ts"
 
 export interface LatchNotes {
   readonly mark: (token: LatchedToken, pin: Redacted.Redacted<string>) => Effect.Effect<string>
-  /** A record that cannot be understood may hide two refusals, so it forbids. */
+  /** An invalid record may hide two refusals, so it forbids attempts. */
   readonly read: (token: LatchedToken) => Effect.Effect<LatchRecord | undefined, PinRejected>
   readonly empty: (token: LatchedToken) => Effect.Effect<LatchRecord>
   readonly save: (token: LatchedToken, record: LatchRecord | undefined) => Effect.Effect<void>
-  /** As `save`, for what is worth a line in the log if it cannot be noted. */
+  /** As `save`, for changes that are only logged if they cannot be stored. */
   readonly saveOutcome: (token: LatchedToken, record: LatchRecord) => Effect.Effect<void>
   readonly proof: (token: LatchedToken) => Effect.Effect<Proof | undefined>
-  /** The PIN succeeded, with the settings as they are. */
+  /** The PIN succeeded, with the current settings. */
   readonly prove: (token: LatchedToken, mark: string, settings: PinTry) => Effect.Effect<void>
-  /** Forgets all; `newPin`: the token has been given it. */
+  /** Clears everything; `newPin`: the token's new PIN. */
   readonly clear: (token: LatchedToken, newPin: Redacted.Redacted<string> | undefined) => Effect.Effect<void>
 }
 
@@ -106,7 +106,7 @@ type ReadRecord =
   | { readonly kind: "newer" }
   | { readonly kind: "unreadable" }
 
-/** `keyId`: of the key that is there now, for records that had none. */
+/** `keyId`: of the current key, for records without one. */
 export const parseRecord = (text: string, keyId: string): ReadRecord => {
   const value = parseJson(text)
   if (isNewerValue(value)) return { kind: "newer" }
@@ -126,7 +126,7 @@ interface Proof {
   readonly settings: Readonly<Record<string, string>>
 }
 
-/** Undefined for what is none, and for one of another version. */
+/** Undefined if invalid, or of another version. */
 export const parseProof = (text: string): Proof | undefined => {
   const value = parseJson(text)
   return isProof(value) ? value : undefined

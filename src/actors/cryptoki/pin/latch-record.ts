@@ -1,12 +1,12 @@
 /**
- * The PIN latch of a token: which PINs it refused, which logins had an unknown outcome, and what follows. Pure.
+ * The PIN latch of a token: refused PINs, logins with an unknown outcome, and the resulting rules. Pure.
  *
- * Refused is only what PKCS #11 calls a refusal of the PIN; any other end of a login is an unknown outcome.
- * - A refused PIN is not tried again. This device's own programs try two PINs at most without a success in between;
- *   clients of the signing service one each, and two PINs reach the token in all. The last try is kept for the PIN that
- *   succeeded last.
- * - After an unknown outcome the next login waits, 1 s doubling to 5 min. It goes on for a PIN that has succeeded, on a
- *   token that never locks, and on one that shows by its flags that it counted no wrong PIN; otherwise two are the end.
+ * Only what PKCS #11 calls a refusal of the PIN is one; any other end of a login is an unknown outcome.
+ * - A refused PIN is not retried. This device's own programs try at most two PINs without a success in between;
+ *   clients of the signing service one each, and two PINs reach the token in all. The last attempt is reserved for the PIN
+ *   that succeeded last.
+ * - After an unknown outcome the next login is delayed, 1 s doubling to 5 min. It is retried for a PIN that has succeeded,
+ *   on a token that never locks, and on one whose flags show that it counted no wrong PIN; otherwise at most twice.
  *
  * PINs appear as marks: HMAC-SHA-256 with a key that only the service's user reads (`latch-store.ts`).
  * Source: PKCS #11 v2.40, 5.1.6 (return values about PINs), 3.2.6 (CKF_USER_PIN_COUNT_LOW).
@@ -15,15 +15,15 @@ import type { BootMoment } from "../../../platform/process/boot-time.ts"
 
 export interface LatchRecord {
   readonly version: typeof recordVersion
-  /** The token's URI, for people. */
+  /** The token's URI, for display. */
   readonly token: string
-  /** Names the key of the marks. */
+  /** Identifies the key of the marks. */
   readonly keyId: string
   readonly refused: ReadonlyArray<RefusedPin>
   /** Wrong PINs since the last success. `clients`: by user id. */
   readonly tries: { readonly own: number; readonly clients: Readonly<Record<string, number>> }
   readonly unknown: Readonly<Partial<Record<Track, UnknownOutcomes>>>
-  /** The mark of each program's configured PIN at its last try; `""`: it had none. */
+  /** The mark of each program's configured PIN at its last attempt; `""`: it had none. */
   readonly settings: Readonly<Record<string, string>>
   /** Re-insertion lifts the latch of a refused PIN once. */
   readonly isReinserted: boolean
@@ -38,7 +38,7 @@ export interface RefusedPin {
   readonly at: number
 }
 
-/** Logins in a row that had an unknown outcome: of the PIN that succeeded last, of other PINs, of clients' PINs. */
+/** Consecutive logins with an unknown outcome: of the PIN that succeeded last, of other PINs, of clients' PINs. */
 type Track = "proven" | "own" | "client"
 
 interface UnknownOutcomes {
@@ -48,17 +48,17 @@ interface UnknownOutcomes {
   readonly since: BootMoment
 }
 
-/** A PIN that is to be tried, by its mark. */
+/** A PIN to be tried, by its mark. */
 export interface PinTry {
   readonly mark: string
   /** The PIN of this program's settings; `""`: none. */
   readonly configured: string
   readonly program: string
-  /** The PIN that succeeded last on this token, while the settings were as they are. */
+  /** The PIN that last succeeded on this token, with the current settings. */
   readonly proven: string | undefined
-  /** The client of the signing service who gave it, by user id; undefined: ours, root's or the own user's. */
+  /** User id of the signing service's client that sent it; undefined: ours, root's or the service's own user's. */
   readonly client: string | undefined
-  /** A person typed it: it does not wait for the configured PIN to be tried first. */
+  /** Typed by a person: it does not wait for the configured PIN to be tried first. */
   readonly isTyped: boolean
   readonly mayLock: boolean
   /** A token of this kind shows by its flags that it counted a wrong PIN. */
@@ -134,11 +134,11 @@ const judgeUnknown = (record: LatchRecord, attempt: PinTry, now: BootMoment): Ve
   return ms > 0 ? { kind: "wait", ms, detail } : { kind: "try" }
 }
 
-/** The PIN whose try no other may take: the one that succeeded last, else the configured one, if not refused since. */
+/** The PIN for which the last attempt is reserved: the one that succeeded last, else the configured one, if not refused since. */
 const keptFor = (record: LatchRecord, { proven, configured, client, isTyped }: PinTry): string | undefined => {
   const isOpen = (mark: string) => record.refused.every((refused) => refused.mark !== mark)
   if (proven !== undefined && isOpen(proven)) return proven
-  // The configured one has a try of its own beside those of clients.
+  // The configured one has an attempt of its own besides those of clients.
   return client === undefined && !isTyped && configured !== "" && isOpen(configured) ? configured : undefined
 }
 
@@ -153,7 +153,7 @@ export const pauseAfter = (count: number): number => Math.min(1000 * 2 ** Math.m
 
 const longestPauseMs = 300_000
 
-/** Moments of another boot, or ahead of now, cannot be compared: those pauses restart. */
+/** Timestamps of another boot, or in the future, are not comparable: those delays restart. */
 export const withPausesAnew = (record: LatchRecord, now: BootMoment): LatchRecord => {
   const isOdd = ({ since }: UnknownOutcomes) => !isComparable(since, now)
   if (!Object.values(record.unknown).some(isOdd)) return record
@@ -163,11 +163,11 @@ export const withPausesAnew = (record: LatchRecord, now: BootMoment): LatchRecor
   return { ...record, unknown }
 }
 
-/** The record while the PIN is being tried: should the process end in it, that is an unknown outcome. */
+/** The record during an attempt: if the process exits, the outcome is unknown. */
 export const duringTry = (before: LatchRecord, attempt: PinTry, now: BootMoment): LatchRecord =>
   afterUnknown(before, attempt, "the process ended in C_Login", now)
 
-/** The login ended without a word about the PIN. A client's may have been a wrong one all the same. */
+/** The login ended without a verdict on the PIN. A client's may have been wrong. */
 export const afterUnknown = (before: LatchRecord, attempt: PinTry, detail: string, now: BootMoment): LatchRecord => {
   const record = withPresentSetting(before, attempt)
   const track = trackOf(attempt)
@@ -186,11 +186,11 @@ export const afterRefusal = (
   return { ...record, refused: [...record.refused, { mark: attempt.mark, reason, at }].slice(-rememberedPins) }
 }
 
-/** Some tokens refuse the right PIN after they were plugged in again: one more try each, the counts stay. */
+/** Some tokens refuse the right PIN after re-insertion: one more attempt each, the counts are kept. */
 export const afterReinsertion = ({ unknown: { proven: _proven, ...unknown }, ...record }: LatchRecord): LatchRecord =>
   record.isReinserted ? { ...record, unknown } : { ...record, unknown, refused: [], isReinserted: true }
 
-/** With another key the marks mean nothing: no PIN is known for refused, but the counts stand. */
+/** With another key the marks are meaningless: no PIN is known to be refused, but the counts are kept. */
 export const withKey = (record: LatchRecord, keyId: string): LatchRecord =>
   record.keyId === keyId ? record : { ...record, keyId, refused: [], settings: {} }
 
@@ -203,7 +203,7 @@ const withTry = (record: LatchRecord, { client }: PinTry): LatchRecord => {
   return { ...record, tries }
 }
 
-/** A person has changed the setting, and this is the new PIN: our own tries restart. */
+/** A person has changed the setting to this new PIN: our own attempts restart. */
 const withPresentSetting = (record: LatchRecord, attempt: PinTry): LatchRecord => {
   const { program, configured, mark, client } = attempt
   const before = record.settings[program]
@@ -214,9 +214,9 @@ const withPresentSetting = (record: LatchRecord, attempt: PinTry): LatchRecord =
   return { ...record, settings, unknown, tries: { ...record.tries, own: 0 } }
 }
 
-/** More different PINs than anybody tries; bounds the file. */
+/** Bounds the file; more different PINs than anyone tries. */
 const rememberedPins = 64
 
-/** Whether a moment in a file and now can be compared: same boot, not ahead of now. Otherwise a pause restarts. */
+/** Whether a stored timestamp is comparable with now: same boot, not in the future. Otherwise a delay restarts. */
 export const isComparable = (began: BootMoment, now: BootMoment): boolean =>
   began.bootId === now.bootId && began.bootMs <= now.bootMs

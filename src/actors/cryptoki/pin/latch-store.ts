@@ -1,7 +1,7 @@
 /**
- * Where PIN latches lie: some files per token in `<run.path>/tedge-pin-latch/`, which all our processes share.
+ * The storage of PIN latches: some files per token in `<run.path>/tedge-pin-latch/`, shared by all our processes.
  *
- * Where the directory cannot be used, the latches last as long as the process.
+ * If the directory is unusable, the latches last as long as the process.
  */
 import { createHash, randomBytes } from "node:crypto"
 import { join } from "node:path"
@@ -11,14 +11,14 @@ import { acquireFileLock } from "../../../platform/files/file-lock.ts"
 import { removeFile } from "../../../platform/files/given-files.ts"
 import { type LatchPlace, openLatchDirectory, readLatchFile, readLatchKey, writeLatchFile } from "./latch-files.ts"
 
-/** `record`: what was refused. `proof`: the PIN that succeeded last. `clients`: who gave wrong PINs. */
+/** `record`: refusals. `proof`: the PIN that succeeded last. `clients`: wrong PINs of clients. */
 type LatchPart = "record" | "proof" | "clients"
 
 export interface LatchStore {
   readonly directory: string
-  /** Undefined when there is none; empty when there is one that cannot be read. */
+  /** Undefined if missing; empty if unreadable. */
   readonly read: (identity: string, part: LatchPart) => Effect.Effect<string | undefined>
-  /** Answers why it is kept for this process only; undefined: it is on the disk. */
+  /** Returns why it is kept in this process only; undefined: stored on disk. */
   readonly write: (identity: string, part: LatchPart, text: string) => Effect.Effect<string | undefined>
   /** False: the file stays, and other processes read it. */
   readonly remove: (identity: string, part: LatchPart) => Effect.Effect<boolean>
@@ -31,7 +31,7 @@ export interface LatchStore {
 
 export const latchStore = (place: LatchPlace): LatchStore => {
   const ownKey = randomBytes(32)
-  /** What could not be written or removed, as it should be; undefined: nothing. */
+  /** What could not be written or removed; undefined: nothing. */
   const kept = new Map<string, string | undefined>()
   const locks = new Map<string, Semaphore.Semaphore>()
   const path = (identity: string, part: LatchPart) =>
@@ -69,7 +69,7 @@ export const latchStore = (place: LatchPlace): LatchStore => {
     lock: (identity) =>
       Effect.suspend(() => {
         const file = `${path(identity, "record")}.lock`
-        // Where it cannot be made, locking says so.
+        // If it cannot be created, locking reports it.
         ignoringErrors(() => openLatchDirectory(place))
         return Effect.andThen(ownLock(identity), lockFile(file, place.owner))
       }),
@@ -79,7 +79,7 @@ export const latchStore = (place: LatchPlace): LatchStore => {
 
 const endings = { record: ".json", proof: ".proven", clients: ".clients" } as const
 
-/** Without a directory there are no other processes to lock out: the records are this process's own. */
+/** Without a directory there are no other processes to exclude: the records are this process's own. */
 const lockFile = (path: string, owner: LatchPlace["owner"]): Effect.Effect<void, LockHeld, Scope.Scope> =>
   acquireFileLock(path, { mode: 0o600, owner }).pipe(
     Effect.retry({
@@ -91,10 +91,10 @@ const lockFile = (path: string, owner: LatchPlace["owner"]): Effect.Effect<void,
   )
 
 const lockPollMs = 100
-/** Longer than a signature with a PIN of its own may take in the process that holds the lock. */
+/** Longer than a signature with its own PIN may take in the process that holds the lock. */
 const longestWaitMs = 65_000
 
-/** What fails shows where the file is read or locked next. */
+/** Failures show where the file is read or locked next. */
 const ignoringErrors = (step: () => void): void => {
   try {
     step()

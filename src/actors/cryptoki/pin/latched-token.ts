@@ -2,7 +2,7 @@
 import type { TokenFamily } from "../../../messages/token-family.ts"
 import { PinRejected } from "../../../messages/token-refusals.ts"
 
-/** `identity` names the files, `name` and `uri` are for people. */
+/** `identity` names the files, `name` and `uri` are for display. */
 export interface LatchedToken {
   readonly identity: string
   readonly name: string
@@ -10,13 +10,13 @@ export interface LatchedToken {
   readonly family?: TokenFamily
   /** SoftHSM2. */
   readonly neverLocks?: boolean
-  /** It sets CKF_USER_PIN_COUNT_LOW when it has counted a wrong PIN. */
+  /** It sets CKF_USER_PIN_COUNT_LOW after a wrong PIN. */
   readonly showsFlags?: boolean
-  /** The latch is that of the security officer's PIN. */
+  /** The latch of the security officer's PIN. */
   readonly isSo?: boolean
 }
 
-/** The SO PIN has tries, and a latch, of its own. */
+/** The SO PIN has its own attempts and latch. */
 export const ofSecurityOfficer = (token: LatchedToken): LatchedToken => ({
   ...token,
   identity: `so ${token.identity}`,

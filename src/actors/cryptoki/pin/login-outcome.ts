@@ -1,7 +1,7 @@
 /**
- * What the end of a login says about its PIN.
+ * What the end of a login reveals about its PIN.
  *
- * refused   the standard's words for a refusal of the PIN
+ * refused   a refusal of the PIN, by the standard
  * unknown   any other code, a crash, a kill, a hang: the token may have counted a wrong PIN, or not
  * notAsked  the call that passes the PIN was not made, or its PIN had been accepted before
  * Source: PKCS #11 v2.40, 5.1.6 and the return values of C_Login (5.6) and C_SetPIN (5.5).
@@ -44,7 +44,7 @@ export const loginOutcome = (fault: HostFault): LoginOutcome => {
 }
 
 const ofCode = (call: string, code: number): LoginOutcome => {
-  // Without a PIN on the token there is none to be wrong.
+  // Without a PIN on the token none can be wrong.
   const bringsPin = call === "C_Login" || call === "C_SetPIN"
   if (!bringsPin || isAboutNewPin(call, code) || code === CKR_USER_PIN_NOT_INITIALIZED) return { kind: "notAsked" }
   if (call === "C_SetPIN" && changesNoPin.has(code)) return { kind: "notAsked" }
@@ -54,7 +54,7 @@ const ofCode = (call: string, code: number): LoginOutcome => {
     : { kind: "refused", reason }
 }
 
-/** All that the standard calls a refusal of the PIN. */
+/** All codes that the standard calls a refusal of the PIN. */
 const refusals: { readonly [code: number]: RefusedPin["reason"] } = {
   [CKR_PIN_INCORRECT]: "incorrect",
   [CKR_PIN_INVALID]: "invalid",
@@ -63,14 +63,14 @@ const refusals: { readonly [code: number]: RefusedPin["reason"] } = {
   [CKR_PIN_LOCKED]: "locked"
 }
 
-/** Said of any PIN: it cannot be changed here. */
+/** Returned for any PIN: it cannot be changed here. */
 const changesNoPin: ReadonlySet<number> = new Set([
   CKR_SESSION_READ_ONLY,
   CKR_TOKEN_WRITE_PROTECTED,
   CKR_FUNCTION_NOT_SUPPORTED
 ])
 
-/** C_SetPIN and C_InitPIN say these of the PIN that was to be set. */
+/** C_SetPIN and C_InitPIN return these for the new PIN. */
 export const isAboutNewPin = (call: string, code: number): boolean =>
   (call === "C_SetPIN" || call === "C_InitPIN") && (code === CKR_PIN_INVALID || code === CKR_PIN_LEN_RANGE)
 

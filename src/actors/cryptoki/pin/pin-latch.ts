@@ -1,9 +1,9 @@
 /**
- * Tries a PIN on a token, and prevents that our PINs lock it, whichever process they come from.
+ * Tries a PIN on a token, and prevents our PINs from locking it, whichever process they come from.
  *
- *   lock -> read -> judge -> flags -> count the try -> C_Login -> forget it all (accepted) or note how it ended
+ *   lock -> read -> judge -> flags -> count the attempt -> C_Login -> clear (accepted) or record the outcome
  *
- * A refusal is on the disk before it is reported. The lock spans all of it, so two processes never try together.
+ * A refusal is on disk before it is reported. The lock covers all of it, so two processes never try at the same time.
  */
 import { Effect, type Redacted, Result } from "effect"
 import type { ClientId, CryptokiEvent } from "../../../messages/cryptoki.ts"
@@ -30,29 +30,29 @@ import { loginOutcome } from "./login-outcome.ts"
 
 interface Login<A, E> {
   readonly login: Effect.Effect<A, E>
-  /** Who gave the PIN, if it is a client whose wrong ones are counted. */
+  /** The sender of the PIN, if it is a client whose wrong ones are counted. */
   readonly client?: ClientId | undefined
   /** A person typed the PIN for this: `--current-pin`. */
   readonly isTyped?: boolean
-  /** The PIN that counts after a success, if it is another. */
+  /** The effective PIN after a success, if it is another. */
   readonly newPin?: Redacted.Redacted<string>
-  /** Looks at the token's flags just before the try; answers whether CKF_USER_PIN_COUNT_LOW is set. */
+  /** Reads the token's flags just before the attempt; returns whether CKF_USER_PIN_COUNT_LOW is set. */
   readonly isCountLow?: Effect.Effect<boolean, PinRejected | E>
-  /** Logins that this one was, for the rate; 0: it is not of the kind that is limited. Default 1. */
+  /** Number of logins, for the rate limit; 0: not limited. Default 1. */
   readonly logins?: (done: A) => number
 }
 
 export interface PinLatch {
-  /** Logs in unless the latch forbids it, and remembers how it ended. */
+  /** Logs in unless the latch forbids it, and records the outcome. */
   readonly guard: <A, E extends HostFault>(
     token: LatchedToken,
     pin: Redacted.Redacted<string>,
     login: Login<A, E>
   ) => Effect.Effect<A, PinRejected | LoginDelayed | E>
   readonly clients: ClientPins
-  /** The token was out and is back. */
+  /** The token was removed and is back. */
   readonly reinserted: (token: LatchedToken) => Effect.Effect<void>
-  /** The token has another PIN by now, or says a person that all may be tried again. */
+  /** The token has another PIN by now, or a person allows all attempts again. */
   readonly clear: (token: LatchedToken, newPin?: Redacted.Redacted<string>) => Effect.Effect<void, LoginDelayed>
 }
 
@@ -83,13 +83,13 @@ export const makePinLatch = (
         Effect.flatMap(notes.read(token), (record) =>
           record ? notes.save(token, afterReinsertion(record)) : Effect.void
         )
-        // Another process is logging in just now: its result counts, and the PIN stays as it was.
+        // Another process is logging in: its result counts, and the PIN stays as it was.
       ).pipe(Effect.catch(() => Effect.void)),
     clear: (token, newPin) => underLock(store, token, notes.clear(token, newPin))
   }
 }
 
-/** What happens between the PIN's way to the token and the record of its fate is not to be interrupted. */
+/** From passing the PIN to the token until the outcome is recorded, interruption is disabled. */
 export const underLock = <A, E>(
   store: LatchStore,
   token: LatchedToken,
@@ -123,7 +123,7 @@ const guarded = <A, E extends HostFault>(
     }
   })
 
-/** A request waits this long for its login, rather than being refused. */
+/** A request waits this long for its login, instead of being refused. */
 const patienceMs = 2000
 
 type Tried<A> = { readonly done: A } | { readonly delayed: LoginDelayed }
@@ -137,14 +137,14 @@ const tryOnce = <A, E extends HostFault>(
 ): Effect.Effect<Tried<A>, PinRejected | LoginDelayed | E> =>
   Effect.gen(function* () {
     const { client } = login
-    // Others of its requests may have had their answer while this one waited for the lock.
+    // Others of its requests may have completed while this one waited for the lock.
     if (client !== undefined) yield* latch.clients.admit(token, client)
     const before = yield* latch.notes.read(token)
     const attempt = yield* pinTry(latch, token, pin, login)
     const tried = yield* Effect.result(tryMarked(latch, { token, before, attempt, login }))
     if (client !== undefined) {
       if (Result.isSuccess(tried) && "done" in tried.success) yield* latch.clients.right(token, client)
-      // What is said of the PIN that succeeded last says nothing that its owner does not know.
+      // The record of the PIN that last succeeded reveals nothing new to its owner.
       else if (attempt.mark !== attempt.proven) yield* latch.clients.wrong(token, client)
     }
     return yield* Effect.fromResult(tried)
@@ -202,10 +202,10 @@ const judged = <A, E>({ token, before, attempt }: Trial<A, E>): Effect.Effect<Lo
 const rateOf = <A, E>({ rate }: Latch, { token, login }: Trial<A, E>): Effect.Effect<number> =>
   login.logins === countsNot ? Effect.succeed(0) : Effect.map(monotonicNow, (now) => rate.take(token.identity, now))
 
-/** For a PIN that is given with each signature. */
+/** For a PIN that is passed with each signature. */
 export const countsNot = (): number => 0
 
-/** Notes what the token said to the PIN, and reports it. */
+/** Records the token's verdict on the PIN, and reports it. */
 const noteEnd = <A, E extends HostFault>(
   latch: Latch,
   { token, before, attempt }: Trial<A, E>,
@@ -268,13 +268,13 @@ const pinTry = <A, E>(
   })
 
 /**
- * At most ten logins a minute for each token, whatever becomes of them: a fault that comes back after each login would
+ * At most ten logins a minute per token, whatever their outcome: a fault that recurs after each login would
  * otherwise wear out the token.
  */
 export class LoginRate {
   private readonly madeAt = new Map<string, ReadonlyArray<number>>()
 
-  /** Monotonic milliseconds. How long to wait before the next login; 0: it may be made, and counts. */
+  /** Monotonic milliseconds. Delay until the next login; 0: it is allowed now, and counted. */
   take(identity: string, now: number): number {
     const recent = (this.madeAt.get(identity) ?? []).filter((at) => now - at < windowMs)
     const [oldest] = recent

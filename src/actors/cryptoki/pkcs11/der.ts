@@ -5,7 +5,7 @@ export const sequence = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => tag
 /** Without padding bits. */
 export const bitString = (content: Uint8Array): Uint8Array => tagged(0x03, [zero, content])
 
-/** A non-negative INTEGER of big-endian bytes: no leading zero more than the sign needs. */
+/** A non-negative INTEGER of big-endian bytes, with at most one leading zero, for the sign. */
 export const unsignedInteger = (bytes: Uint8Array): Uint8Array => {
   let start = 0
   while (bytes[start] === 0) start++

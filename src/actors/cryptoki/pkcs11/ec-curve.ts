@@ -1,4 +1,4 @@
-/** The curves we sign with, by what a token and a public key call them. Source: RFC 5480, 2.1.1.1; SEC 1, 2.3.3. */
+/** The supported curves, by their identifiers on tokens and in public keys. Source: RFC 5480, 2.1.1.1; SEC 1, 2.3.3. */
 import { createECDH, createPublicKey, ECDH } from "node:crypto"
 import { bitString, sequence } from "./der.ts"
 
@@ -22,7 +22,7 @@ export const p256 = curve("P-256", "06082a8648ce3d030107", 32, "sha256")
 export const p384 = curve("P-384", "06052b81040022", 48, "sha384")
 export const p521 = curve("P-521", "06052b81040023", 66, "sha512")
 
-/** By OID, or by parameters that are spelled out (OpenSSL recognizes them). Undefined for a curve we do not know. */
+/** By OID, or by explicit parameters (OpenSSL recognizes them). Undefined for an unknown curve. */
 export const curveOf = (ecParams: Uint8Array | undefined): EcCurve | undefined =>
   ecParams && (curves.find(({ oid }) => Buffer.compare(oid, ecParams) === 0) ?? explicitCurve(ecParams))
 
@@ -32,7 +32,7 @@ export const curveNamed = (name: string | undefined): EcCurve | undefined =>
 
 /**
  * CKA_EC_POINT as an uncompressed point. The standard wraps it into an OCTET STRING, some tokens do not; a compressed
- * point (SEC 1, 2.3.3) is expanded. Undefined when it is not a point of the curve's size.
+ * point (SEC 1, 2.3.3) is expanded. Undefined: not a point of the curve's size.
  */
 export const pointOf = (ecPoint: Uint8Array, curve: EcCurve): Uint8Array | undefined => {
   const uncompressed = unwrapped(ecPoint, 1 + 2 * curve.size)

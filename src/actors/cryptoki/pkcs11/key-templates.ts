@@ -2,8 +2,8 @@
  * The attributes of a key pair that a token generates: never extractable, for signing only.
  *
  * Tokens disagree on templates. SoftHSM2 and TPMs refuse curve parameters in the private one, some secure elements
- * (Microchip) want them there. A token that knows no attribute for a use it does not have may refuse the template that
- * says false; `hsm list-keys` shows where a key may do more than sign.
+ * (Microchip) require them there. A token without an attribute for an unsupported use may refuse a template with that attribute
+ * set to false; `hsm list-keys` shows the permitted uses of a key.
  */
 import type { KeyParameters } from "../../../messages/cryptoki.ts"
 import { p256, p384 } from "./ec-curve.ts"
@@ -37,14 +37,14 @@ export interface KeyTemplates {
   readonly privateTemplate: ReadonlyArray<Attribute>
 }
 
-/** What to ask for, in this order: the next one after the token has refused one for its attributes. */
+/** Templates in order: the next one is tried after the token has refused one for its attributes. */
 export const restrictedTemplates = (parameters: KeyParameters, names: KeyNames): ReadonlyArray<KeyTemplates> => [
   ...bothKinds(parameters, names, { publicHalf, privateHalf }),
-  // The private half matters more: what the public one can do needs no token.
+  // The private key matters more: uses of the public one need no token.
   ...bothKinds(parameters, names, { publicHalf: [], privateHalf })
 ]
 
-/** For a token that takes none of those: what else the key may do is the token's choice. */
+/** For a token that accepts none of those: it chooses the permitted uses of the key. */
 export const openTemplates = (parameters: KeyParameters, names: KeyNames): ReadonlyArray<KeyTemplates> =>
   bothKinds(parameters, names, { publicHalf: [], privateHalf: [] })
 

@@ -1,5 +1,5 @@
 /**
- * Whether a file is a shared library that this program can load, and why not.
+ * Checks that a file is a shared library that this program can load, and why not.
  */
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs"
 
@@ -21,11 +21,11 @@ export type LoadReason =
   | "pkcs11jsMissing"
   /** The process could not become the user that loads modules. */
   | "notItsUser"
-  /** The device node that it opens is closed to this process, whoever runs it. */
+  /** The device node that it opens is closed to this process by a sandbox, whatever its user. */
   | "deviceClosed"
   | "other"
 
-/** pkcs11js must not be given what is no library: it crashes on the way. */
+/** pkcs11js must not load anything but a library: it would crash. */
 export const checkLibrary = (path: string): void => {
   try {
     if (!statSync(path).isFile()) throw new LoadFault("notAModule", "it is no file")
@@ -43,7 +43,7 @@ export const checkLibrary = (path: string): void => {
   if (own !== undefined && own !== its) throw new LoadFault("wrongArchitecture", `ELF ${its}, this program is ${own}`)
 }
 
-/** Undefined where this user may not read the program it runs (a Node in a folder of root's): nothing is compared then. */
+/** Undefined if this user may not read its own program (a Node in a directory of root): nothing is compared then. */
 const ownElfHeader = (): string | undefined => {
   try {
     return elfHeader(process.execPath)
@@ -52,7 +52,7 @@ const ownElfHeader = (): string | undefined => {
   }
 }
 
-/** Class, byte order and machine of an ELF file; undefined when it is none. */
+/** Class, byte order and machine of an ELF file; undefined if it is not one. */
 const elfHeader = (path: string): string | undefined => {
   const header = firstBytes(path, 20) // Node itself has a hundred megabytes
   if (header.length < 20 || header.readUInt32BE(0) !== 0x7f454c46) return undefined

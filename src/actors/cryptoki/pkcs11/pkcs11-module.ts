@@ -1,7 +1,7 @@
 /**
- * The one file that touches pkcs11js. Runs in a token host only.
+ * The only file that uses pkcs11js. Runs in a token host only.
  *
- * Known pitfalls that are handled here: after a failed load the next call crashes, so the object is dropped;
+ * Handled pitfalls: after a failed load the next call crashes, so the object is dropped;
  * without CKF_OS_LOCKING_OK parallel signatures crash SoftHSM; a collected object unloads the module, so it is kept
  * for the life of the process and never closed; input buffers are not held by the native job, so we hold them;
  * one unknown attribute fails a whole C_GetAttributeValue, so attributes are read one by one; a small output buffer
@@ -12,7 +12,7 @@ import { checkLibrary, LoadFault } from "./library-file.ts"
 import { CKF_HW_SLOT, CKF_OS_LOCKING_OK, CKF_RW_SESSION, CKF_SERIAL_SESSION, labelLength } from "./pkcs11-constants.ts"
 import type { Attribute, LibraryFacts, MechanismCandidate, TokenInfo, TracedCall } from "./values.ts"
 
-/** A PKCS#11 function answered something else than CKR_OK. */
+/** A PKCS#11 function returned something else than CKR_OK. */
 export class ModuleFault extends Error {
   override readonly name = "ModuleFault"
   readonly call: string
@@ -24,18 +24,18 @@ export class ModuleFault extends Error {
   }
 }
 
-/** CK_SLOT_ID, CK_SESSION_HANDLE, CK_OBJECT_HANDLE as the native side wants them. */
+/** CK_SLOT_ID, CK_SESSION_HANDLE, CK_OBJECT_HANDLE in the native representation. */
 export type Handle = Buffer
 
 export type Pkcs11Module = ReturnType<typeof functionsOf>
 
-/** A slot list, an object list or an attribute beyond these is cut off or left out. */
+/** A longer slot list, object list or attribute is truncated or omitted. */
 const limits = { slots: 256, objects: 2000, attribute: 8192 }
 /** CK_PARAMS_RSA_PSS of pkcs11js: the kind of a mechanism's parameters. */
 const pssParameters = 5
-/** Larger than any signature; a smaller one may leave the session unusable. */
+/** Larger than any signature; a smaller one may make the session unusable. */
 const signatureRoom = 2048
-/** Of signatures that are made while nothing else runs. */
+/** For signatures made while nothing else runs. */
 const quickOutput = Buffer.alloc(signatureRoom)
 
 /** Loads and initialises a module. Throws LoadFault, or ModuleFault from C_Initialize. */
@@ -79,7 +79,7 @@ const functionsOf = (native: PKCS11) => ({
   },
   mechanisms: (slot: Handle): ReadonlyArray<number> =>
     calling("C_GetMechanismList", () => native.C_GetMechanismList(slot)),
-  /** A slot that cannot be asked is taken for software. */
+  /** A slot that cannot be queried counts as software. */
   isHardware: (slot: Handle): boolean => {
     try {
       return (native.C_GetSlotInfo(slot).flags & CKF_HW_SLOT) !== 0
@@ -100,13 +100,13 @@ const functionsOf = (native: PKCS11) => ({
     calling("C_Login", () => native.C_Login(session, user, pin)),
   logout: (session: Handle): void => calling("C_Logout", () => native.C_Logout(session)),
   find: (session: Handle, template: ReadonlyArray<Attribute>) => find(native, session, template),
-  /** Undefined: the object does not have it, does not show it, or it is unreasonably long. */
+  /** Undefined: the object does not have it, does not return it, or it is unreasonably long. */
   attribute: (session: Handle, object: Handle, type: number) => attribute(native, session, object, type),
   signInit: (session: Handle, { mechanism, pss }: MechanismCandidate, key: Handle): void => {
     const parameter = pss && { type: pssParameters, hashAlg: pss.hash, mgf: pss.mgf, saltLen: pss.saltLength }
     calling("C_SignInit", () => native.C_SignInit(session, parameter ? { mechanism, parameter } : { mechanism }, key))
   },
-  /** In a thread of its own. */
+  /** In a separate thread. */
   sign: async (session: Handle, input: Uint8Array): Promise<Uint8Array> => {
     const held = Buffer.from(input)
     const output = Buffer.alloc(signatureRoom)
@@ -114,7 +114,7 @@ const functionsOf = (native: PKCS11) => ({
     // Reading both keeps them alive until the native job is done.
     return held.length === input.length && output.length === signatureRoom ? new Uint8Array(signature) : signature
   },
-  /** Here and now: for what takes less time than the way to a thread and back. */
+  /** Synchronously: for calls that take less time than switching to a thread and back. */
   signAtOnce: (session: Handle, input: Uint8Array): Uint8Array => {
     const view = Buffer.from(input.buffer, input.byteOffset, input.byteLength)
     return new Uint8Array(calling("C_Sign", () => native.C_Sign(session, view, quickOutput)))
@@ -227,7 +227,7 @@ const callingAsync = async <A>(call: string, run: () => Promise<A>): Promise<A> 
   }
 }
 
-/** Reports each call of the module when it returns: its name, its time, its code. Never what goes in or comes out. */
+/** Reports each call of the module when it returns: name, duration and code, never its data. */
 export const traceCalls = (tell: (call: TracedCall) => void, nowMs: () => number): void => {
   trace.to = { tell, nowMs }
 }

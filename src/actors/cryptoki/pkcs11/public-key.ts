@@ -1,5 +1,5 @@
 /**
- * A SubjectPublicKeyInfo from what a token reports about a key.
+ * Builds a SubjectPublicKeyInfo from a key's attributes on a token.
  *
  * Source: RFC 5480, 2 (EC); RFC 8017, A.1.1 and RFC 3279, 2.3.1 (RSA); PKCS #11 v2.40, 4.4 (CKA_PUBLIC_KEY_INFO).
  */
@@ -8,16 +8,16 @@ import { bitString, sequence, unsignedInteger } from "./der.ts"
 import { curveOf, idEcPublicKey, pointOf } from "./ec-curve.ts"
 import type { PublicKeyMaterial } from "./values.ts"
 
-/** DER; undefined when the object does not report enough. */
+/** DER; undefined if the object does not report enough. */
 export const subjectPublicKeyInfo = (material: PublicKeyMaterial): Uint8Array | undefined =>
   rsaKeyInfo(material) ?? ecKeyInfo(material) ?? checkedInfo(material.publicKeyInfo)
 
-/** Of a DER certificate; undefined when it is none, or its key is neither RSA nor EC. */
+/** Of a DER certificate; undefined: invalid, or its key is neither RSA nor EC. */
 export const certificateKeyInfo = (certificate: Uint8Array): Uint8Array | undefined => {
   try {
     return checkedInfo(new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" }))
   } catch {
-    // What a token stores as a certificate may be anything; it only helps where it can be read.
+    // A stored certificate may be anything; it only helps if it can be parsed.
     return undefined
   }
 }
@@ -33,17 +33,17 @@ const ecKeyInfo = ({ curve: params, point }: PublicKeyMaterial): Uint8Array | un
   return curve && uncompressed && sequence(sequence(idEcPublicKey, curve.oid), bitString(uncompressed))
 }
 
-/** As OpenSSL writes it; an EC key on a named curve, uncompressed. Undefined for what is no RSA or EC public key. */
+/** As OpenSSL encodes it; an EC key on a named curve, uncompressed. Undefined: not an RSA or EC public key. */
 const checkedInfo = (info: Uint8Array | undefined): Uint8Array | undefined => {
   if (info === undefined || info.length === 0) return undefined
   try {
     const key = createPublicKey({ key: Buffer.from(info), format: "der", type: "spki" })
     const type = key.asymmetricKeyType
-    // A JWK names the curve where the original may spell its parameters out.
+    // A JWK names the curve where the original may contain explicit parameters.
     const plain = type === "ec" ? createPublicKey({ key: key.export({ format: "jwk" }), format: "jwk" }) : key
     return type === "ec" || type === "rsa" ? new Uint8Array(plain.export({ type: "spki", format: "der" })) : undefined
   } catch {
-    // Some modules answer an attribute they do not support with rubbish.
+    // Some modules return garbage for an attribute they do not support.
     return undefined
   }
 }

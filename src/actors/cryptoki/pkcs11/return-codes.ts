@@ -1,12 +1,12 @@
 /**
- * What a PKCS#11 return code means for us: decided by the number alone, never by a text.
+ * The class of a PKCS#11 return code: decided by the number alone, never by a text.
  *
- * request    the call was wrong for this token; the session is as good as before
+ * request    the call was wrong for this token; the session remains valid
  * pin        the PIN was refused, or is locked
- * session    the session, its login or a handle is gone; a new session is enough
- * device     token or module is broken or gone; only a new token host is enough
+ * session    the session, its login or a handle is gone; a new session suffices
+ * device     token or module is broken or gone; only a new token host helps
  * template   the token requires other attributes
- * mechanism  the token cannot do this mechanism
+ * mechanism  the token does not support this mechanism
  * Source: PKCS #11 v2.40, 5.1; thin-edge PR #4353 (codes after which only a new module helps).
  */
 

@@ -1,8 +1,8 @@
 /**
- * What a private key can sign, from a message to what the token signs, and from what the token gives to a TLS signature.
+ * What a private key can sign, from a message to the token's input, and from the token's output to a TLS signature.
  *
- * Messages are hashed here, not on the token: not every token can. No RSA mechanism is there on every token and
- * mechanism lists lie, so the candidates are tried in order; each gives the same kind of signature.
+ * Messages are hashed here, as not every token can. No RSA mechanism is supported by every token and
+ * mechanism lists are unreliable, so the candidates are tried in order; each produces the same kind of signature.
  * Source: RFC 8446, 4.2.3; RFC 8017, 9.2 (DigestInfo); RFC 3279, 2.2.3 (Ecdsa-Sig-Value).
  */
 import { createPublicKey, hash as digestOf } from "node:crypto"
@@ -54,7 +54,7 @@ export const signingKeyOf = (info: Uint8Array): SigningKey | undefined => {
   return size >= smallestRsa ? { type: "RSA", size: Math.ceil(size) } : undefined
 }
 
-/** For a refusal: `EC P-256`, `RSA 2048`, or the number of a type we do not know. */
+/** For a refusal: `EC P-256`, `RSA 2048`, or the number of an unknown type. */
 export const keyTypeName = (object: TokenObject, key: SigningKey | undefined): string => {
   if (key?.type === "EC") return `EC ${key.curve.name}`
   if (key?.type === "RSA") return `RSA ${key.size * 8}`
@@ -62,7 +62,7 @@ export const keyTypeName = (object: TokenObject, key: SigningKey | undefined): s
   return object.keyType === CKK_RSA ? "RSA below 2048 bits" : `type ${object.keyType}`
 }
 
-/** What the key can sign with, the preferred one first. */
+/** The schemes of the key, the preferred one first. */
 export const schemesOf = (key: SigningKey): ReadonlyArray<SignatureScheme> =>
   key.type === "EC" ? [ecSchemes[key.curve.name]] : rsaSchemes
 
@@ -74,7 +74,7 @@ const ecSchemes = {
   "P-521": "ecdsa_secp521r1_sha512"
 } as const satisfies Record<EcCurve["name"], SignatureScheme>
 
-/** The mechanisms that make a signature of this scheme, in the order to try them. */
+/** The mechanisms for a signature of this scheme, in the order to try them. */
 export const mechanismCandidates = (
   scheme: SignatureScheme,
   message: Uint8Array
@@ -98,7 +98,7 @@ export const mechanismCandidates = (
   }
 }
 
-/** The token's bytes as TLS wants them; undefined when they cannot be a signature of this key. */
+/** The token's output in TLS's encoding; undefined: not a possible signature of this key. */
 export const tlsSignature = (key: SigningKey, raw: Uint8Array): Uint8Array | undefined => {
   if (key.type === "RSA") return raw.length === key.size ? raw : undefined
   const { size } = key.curve

@@ -1,5 +1,5 @@
 /**
- * A token as the rest of the program sees it: its identity, its name for people, its description.
+ * A token for the rest of the program: its identity, its display name, its description.
  */
 import type { TokenDescription, UserPinState } from "../../../messages/cryptoki.ts"
 import { type Pkcs11Uri, printedOnce, shownUri } from "../../../messages/pkcs11-uri.ts"
@@ -21,14 +21,14 @@ export interface Token {
   readonly library: LibraryFacts
 }
 
-/** The same token in whatever slot it is next time. A label alone does not make it the same. */
+/** The same token in whatever slot it is next time. A label alone is not an identity. */
 export const tokenIdentity = ({ facts }: Token): string => identityOf(facts)
 
-/** As `tokenIdentity`, for a token that another process describes. */
+/** As `tokenIdentity`, for a token described by another process. */
 export const identityOf = (token: Pick<TokenDescription, "manufacturer" | "model" | "serial" | "label">): string =>
   JSON.stringify([token.manufacturer, token.model, token.serial, token.label])
 
-/** The label, or the slot when there is none. What stands there before a token is initialised is none. */
+/** The label, or the slot without one. A label before initialisation is ignored. */
 export const tokenName = (token: Token): string =>
   token.facts.label === "" || !isInitialized(token) ? `slot ${token.facts.slot}` : shownText(token.facts.label)
 
@@ -45,13 +45,13 @@ export const matchable = ({ facts, library }: Token): TokenFacts => ({
   libraryVersion: library.version
 })
 
-/** Names the token wherever it is plugged; one that is not initialised has no name but its slot. */
+/** Names the token in any slot; an uninitialised one is named by its slot. */
 export const tokenUri = (token: Token): Pkcs11Uri => {
   const { model, manufacturer, serial, label, slot } = token.facts
   return isInitialized(token) ? { model, manufacturer, serial, token: label } : { model, slotId: Number(slot) }
 }
 
-/** What it says of the token, without the attributes of an object. */
+/** Its token attributes, without those of an object. */
 export const shownTokenPart = printedOnce(({ object: _object, id: _id, type: _type, ...token }) => shownUri(token))
 
 export const describeToken = (token: Token): TokenDescription => ({

@@ -1,5 +1,5 @@
 /**
- * What is passed to PKCS#11 functions and what they answer, as plain values: a library, a token, its objects, attributes.
+ * Arguments and results of PKCS#11 functions as plain values: a library, a token, its objects, attributes.
  *
  * Slot ids and object handles are decimal text, as 64 bits do not fit a number.
  */
@@ -35,13 +35,13 @@ export interface TokenObject {
   readonly curve: Uint8Array | undefined
   /** CKA_ALWAYS_AUTHENTICATE. */
   readonly alwaysAuthenticate: boolean
-  /** CKA_SIGN; a token that does not report is believed. */
+  /** CKA_SIGN; assumed if a token does not report it. */
   readonly maySign: boolean
-  /** What a private key may do besides; undefined when it was not asked for. */
+  /** Other permitted uses of a private key; undefined: not requested. */
   readonly otherUses?: ReadonlyArray<OtherKeyUse> | undefined
 }
 
-/** The public half as far as an object reports it. */
+/** The public key as far as an object reports it. */
 export interface PublicKeyMaterial {
   readonly curve: Uint8Array | undefined
   readonly point: Uint8Array | undefined
@@ -51,17 +51,17 @@ export interface PublicKeyMaterial {
   readonly publicKeyInfo: Uint8Array | undefined
 }
 
-/** One mechanism of several that give the same signature: tried only after the one before was refused by C_SignInit. */
+/** One mechanism of several for the same signature: tried only after C_SignInit has refused the one before. */
 export interface MechanismCandidate {
   readonly mechanism: number
   readonly pss: { readonly hash: number; readonly mgf: number; readonly saltLength: number } | undefined
-  /** Message or digest, as the mechanism wants it. */
+  /** Message or digest, depending on the mechanism. */
   readonly input: Uint8Array
 }
 
 export type Attribute = { readonly type: number; readonly value: Uint8Array | number | boolean | string }
 
-/** A call of the module, for who debugs: no data. `code` undefined: it ended otherwise than with a CK_RV. */
+/** A call of the module, for debugging: no data. `code` undefined: it ended without a CK_RV. */
 export interface TracedCall {
   /** `C_Login`. */
   readonly name: string

@@ -1,5 +1,5 @@
 /**
- * Asks tedge-p11-server for one thing: wakes it up, sends the request, and takes only the answer that fits.
+ * One request to tedge-p11-server: activates its socket, sends the request, and accepts only the expected response.
  *
  * Source: the signing service's protocol, version 1, "Connection".
  */
@@ -17,7 +17,7 @@ import type { Frame, FrameTag } from "../../../messages/wire/frame1.ts"
 import { foreignOwner } from "../../../platform/sockets/foreign-socket.ts"
 import { exchangeFrame } from "../../../platform/sockets/frame-exchange.ts"
 
-/** How long the service may take, in milliseconds. Longer than its own limits, so that its reason arrives. */
+/** Time limit of the service, in milliseconds. Longer than its own limits, so that its reason arrives. */
 export interface SocketLimits {
   readonly pingMs: number
   readonly signMs: number
@@ -35,19 +35,19 @@ export const defaultSocketLimits: SocketLimits = {
 }
 
 interface SocketClient {
-  /** With socket activation a first connection starts the service. What fails shows in the next request. */
+  /** With socket activation a first connection starts the service. Failures show in the next request. */
   readonly wake: Effect.Effect<void>
-  /** The answer named `expected`; an Error frame, or any other, is a refusal. */
+  /** The response named `expected`; an Error frame, or any other, is a refusal. */
   readonly request: <Tag extends FrameTag>(
     request: Frame,
     expected: Tag,
     withinMs: number,
-    /** Where the PIN in the request came from. */
+    /** Source of the PIN in the request. */
     ownPin?: string | undefined
   ) => Effect.Effect<Extract<Frame, { readonly _tag: Tag }>, TokenRefusal>
 }
 
-/** `owners`: users whose socket is taken for the service's where every user could have made it. */
+/** `owners`: users whose socket is trusted in a directory where every user can create it. */
 export const socketClient = (socketPath: string, limits: SocketLimits, owners: ReadonlySet<number>): SocketClient => {
   const ping = Effect.ignore(exchangeFrame(socketPath, { _tag: "Ping" }, limits.pingMs))
   return {
@@ -57,7 +57,7 @@ export const socketClient = (socketPath: string, limits: SocketLimits, owners: R
         const foreign = foreignOwner(socketPath, owners)
         if (foreign !== undefined)
           return yield* new SigningServiceUnreachable({ socketPath, reason: "foreign", detail: String(foreign) })
-        // With socket activation the first connection starts the service. Its failure will show in the request.
+        // With socket activation the first connection starts the service. Failures show in the request.
         yield* ping
         const answer = yield* exchangeFrame(socketPath, request, withinMs)
         if (answer._tag === "Error")
@@ -71,7 +71,7 @@ export const socketClient = (socketPath: string, limits: SocketLimits, owners: R
 const isNamed = <Tag extends FrameTag>(frame: Frame, tag: Tag): frame is Extract<Frame, { readonly _tag: Tag }> =>
   frame._tag === tag
 
-/** What another process wrote, made fit for a log: one line, no control characters, not endless. */
+/** Another process's text for a log: one line, no control characters, bounded. */
 const printable = (text: string): string => {
   const oneLine = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim()
   return oneLine.length > longestServiceText ? `${oneLine.slice(0, longestServiceText)}...` : oneLine
@@ -88,13 +88,13 @@ interface WireSelector {
   readonly pin: Redacted.Redacted<string> | undefined
 }
 
-/** A PIN of the URI goes where the PIN goes: services before ours write the URI into their log. */
+/** A PIN of the URI is sent as the PIN: older services write the URI into their log. */
 export const wireSelector = ({ uri, pin }: Pick<KeySelector, "uri" | "pin">): WireSelector => ({
   uri: uri && shownUri(uri),
   pin: uri?.pinValue ?? pin
 })
 
-/** The same, for requests that need a URI: one that leaves everything open. */
+/** The same, for requests that require a URI: one without attributes. */
 export const wireSelectorWithUri = (selector: KeySelector): WireSelector & { readonly uri: string } => {
   const { uri, pin } = wireSelector(selector)
   return { uri: uri ?? "pkcs11:", pin }
@@ -103,7 +103,7 @@ export const wireSelectorWithUri = (selector: KeySelector): WireSelector & { rea
 export const garbled = ({ socketPath }: Pick<SigningService, "socketPath">, detail: string) =>
   Effect.fail(new SigningServiceResponseInvalid({ socketPath, detail }))
 
-/** A URI of an answer. */
+/** A URI of a response. */
 export const uriFromService = (
   service: SigningService,
   text: string
@@ -112,7 +112,7 @@ export const uriFromService = (
   return Result.isSuccess(uri) ? Effect.succeed(uri.success) : garbled(service, `URI: ${uri.failure.reason}`)
 }
 
-/** Where the PIN of a request came from; undefined: it has none. */
+/** The source of a request's PIN; undefined: it has none. */
 export const pinPlace = ({ uri, pin, pinFrom }: KeySelector): string | undefined => {
   if (uri?.pinValue !== undefined) return "pin-value in the key's URI"
   return pin === undefined ? undefined : (pinFrom ?? "the PIN of the request")

@@ -1,8 +1,8 @@
 /**
- * CryptokiActor in socket mode: the same messages, answered by tedge-p11-server.
+ * CryptokiActor in socket mode: the same messages, forwarded to tedge-p11-server.
  *
- * One connection per request, many at once; nothing is kept between them. The service has its own PIN and scope,
- * so only what the caller names is sent. It stays blind to which key was chosen: a chosen key is named as it was asked.
+ * One connection per request, many at once; no state between them. The service has its own PIN and scope,
+ * so only what the caller names is sent. The protocol does not report which key was chosen: a chosen key is named as requested.
  */
 import { Effect } from "effect"
 import {
@@ -40,9 +40,9 @@ import { changePin, clearLatch, createKey, deleteKey, initToken, listKeys, listT
 interface SocketCryptokiSettings {
   readonly socketPath: string
   readonly limits?: SocketLimits
-  /** Where a service on this machine remembers refused PINs. */
+  /** Where a service on this machine stores refused PINs. */
   readonly latches: LatchPlace
-  /** A connection at once, for socket activation: the service loads its module while the caller is not waiting for it yet. */
+  /** An immediate connection, for socket activation: the service loads its module before the caller waits for it. */
   readonly wakesService?: boolean
 }
 
@@ -76,9 +76,9 @@ export const socketCryptokiBehaviour = ({
 type Answered<A> = Effect.Effect<A, TokenRefusal>
 
 /**
- * Only schemes are offered that the protocol can ask a signature for.
+ * Only schemes that the protocol supports are offered.
  *
- * thin-edge's service refuses an offer without a scheme of the key, the empty one too; so all are offered where only
+ * thin-edge's service refuses an offer without a scheme of the key, even an empty one; so all are offered if only
  * the algorithm is wanted.
  */
 const chooseScheme = (
@@ -142,7 +142,7 @@ const sign = (
     ),
     signature
   ).pipe(
-    // Services of thin-edge 1.5 know no scheme; they take the key's preferred one.
+    // Services of thin-edge 1.5 know no scheme; they use the key's preferred one.
     Effect.catchTag("SigningServiceRefused", (refusal) =>
       isTooOld(refusal)
         ? Effect.map(

@@ -1,8 +1,8 @@
 /**
- * Public keys through tedge-p11-server, and which key is the certificate's when several match.
+ * Public keys through tedge-p11-server, and which key is the certificate's if several match.
  *
- * A service that takes the first key that matches may take another one after its next start. The client sees them all
- * in a list, asks for the public half of each, and names the right one by its id from then on.
+ * A service that uses the first matching key may use another one after a restart. The client lists them all,
+ * requests each public key, and from then on names the right one by its id.
  */
 import { Effect, Result } from "effect"
 import type { CryptokiProtocol, KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"
@@ -25,8 +25,8 @@ export const publicKey = (
   })
 
 /**
- * The key that was asked for, narrowed by id when several match and one has this public half. As it was asked for when
- * that cannot be found out: the service then takes the first, as documented.
+ * The requested key, narrowed by id if several match and one has this public key. Unchanged if
+ * that cannot be found out: the service then uses the first, as documented.
  */
 export const keyOfCertificate = (
   service: SigningService,
@@ -38,7 +38,7 @@ export const keyOfCertificate = (
     const listed = yield* Effect.result(listKeys(service, asked))
     if (Result.isFailure(listed)) {
       const { failure } = listed
-      // Too old, or its rules say no: it is not asked again at each connection, which would fill its log.
+      // Too old, or forbidden by its rules: not requested again at each connection, which would fill its log.
       if (failure._tag === "SigningServiceRefused" && (isTooOld(failure) || forbids(failure, "list")))
         withoutLists.add(service)
       return asked
@@ -56,7 +56,7 @@ export const keyOfCertificate = (
 
 const withoutLists = new WeakSet<SigningService>()
 
-/** Everything the service said of it names the key; a key without an id has its label alone. */
+/** All attributes the service reported; a key without an id has its label alone. */
 const narrowed = (asked: KeySelector, { id, uri }: KeyDescription): KeySelector => ({
   ...asked,
   uri: {

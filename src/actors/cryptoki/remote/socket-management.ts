@@ -1,8 +1,8 @@
 /**
  * Listing and changing tokens and keys through tedge-p11-server.
  *
- * Its PIN latches are cleared without it: version 1 of its protocol has no word for that, but says which tokens there
- * are, and the records are files on this machine, for those who may change them.
+ * PIN latches are cleared without the service: version 1 of its protocol does not support that, but lists the tokens,
+ * and the records are files on this machine, for users who may change them.
  */
 import { Effect, Result } from "effect"
 import type {
@@ -105,7 +105,7 @@ export const deleteKey = (service: SigningService, key: KeySelector): Answered<R
     return yield* Effect.forEach(deleted, (uri) => uriFromService(service, uri))
   })
 
-/** The answer to a change is only a URI; its attributes say the rest, but for the slot. */
+/** The response to a change is only a URI; its attributes contain the rest, except the slot. */
 const tokenNamed = (service: SigningService, text: string): Answered<TokenDescription> =>
   Effect.map(uriFromService(service, text), (uri) => ({
     slot: uri.slotId ?? 0,
@@ -117,7 +117,7 @@ const tokenNamed = (service: SigningService, text: string): Answered<TokenDescri
     uri
   }))
 
-/** Undefined for what no command of ours can use: thin-edge's service lists keys of every type, and some without URI. */
+/** Undefined for keys that no command of ours can use: thin-edge's service lists keys of every type, and some without URI. */
 const keyDescription = (key: WireKey): KeyDescription | undefined => {
   const { class: kind, keyType, label } = key
   const uri = parsePkcs11Uri(key.uri)

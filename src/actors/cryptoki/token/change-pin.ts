@@ -1,7 +1,7 @@
 /**
- * A new user PIN for a token: by the old one, or by the SO PIN.
+ * Sets a new user PIN on a token: with the old one, or with the SO PIN.
  *
- * The old PIN and the SO PIN are guarded by latches like every login: they can lock the token just the same.
+ * The old PIN and the SO PIN are protected by latches like every login: they can lock the token as well.
  */
 import { Effect, Redacted, Result } from "effect"
 import type { CryptokiProtocol, TokenDescription } from "../../../messages/cryptoki.ts"

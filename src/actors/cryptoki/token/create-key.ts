@@ -1,8 +1,8 @@
 /**
- * Makes a key pair on a token.
+ * Generates a key pair on a token.
  *
- * The key never leaves the token. An id that is there already is refused before anything is made. Should the host end
- * in the middle, the key is looked for by its id once the token is back, and only then the outcome is called unknown.
+ * The key never leaves the token. An existing id is refused before anything is created. If the host exits meanwhile, the key
+ * is searched by its id once the token is back, and only then the outcome is reported as unknown.
  */
 import { randomBytes } from "node:crypto"
 import { Effect, Result } from "effect"
@@ -54,7 +54,7 @@ export const createKey = (
         Effect.gen(function* () {
           yield* refuseTakenId(context, connection, asker, id)
           if (order.onlyNewLabel) yield* refuseTakenLabel(context, connection, order.label)
-          // A module does one thing at a time: signatures that were asked for before this are on their way first.
+          // A module does one thing at a time: signatures requested before this run first.
           yield* connection.signing.withPermit(Effect.void)
           const material = yield* generate(context, connection, order, id)
           yield* warnWhenNearlyFull(context, connection)
@@ -83,7 +83,7 @@ const warnWhenNearlyFull = (context: TokenContext, connection: TokenConnection):
             ? Effect.void
             : context.tools.publish({ _tag: "TokenNearlyFull", token: tokenName(connection.token), keys })
         ),
-        // The key is made: a warning is not worth a refusal.
+        // The key is created: a warning is no reason to refuse.
         Effect.ignore
       )
 
@@ -91,14 +91,14 @@ const manyKeys = 15
 
 const refuseTakenId = (context: TokenContext, connection: TokenConnection, asker: Asker, id: Uint8Array) =>
   Effect.gen(function* () {
-    // Private objects do not show before the login.
+    // Private objects are not visible before the login.
     yield* loggedIn(context.tools, connection, asker)
     const asked = { slot: connection.token.facts.slot, id }
     if (yield* connection.host.call("exists", asked, context.tools.settings.limits.listMs))
       return yield* new KeyExists({ token: context.token, id: Buffer.from(id).toString("hex") })
   })
 
-/** Modules and tools leave out blanks at the end of a label, so they make no other label. */
+/** Modules and tools drop trailing blanks of a label, so they do not distinguish labels. */
 const refuseTakenLabel = (context: TokenContext, connection: TokenConnection, label: string) =>
   Effect.gen(function* () {
     for (const kind of ["private", "public"] as const) {
@@ -110,8 +110,8 @@ const refuseTakenLabel = (context: TokenContext, connection: TokenConnection, la
   })
 
 /**
- * The next template is for tokens that say that this one does not suit them, and for no other fault. Some say so with a
- * code that may mean anything: for those the templates without restrictions are next, unless the key is there by then.
+ * The next template is for tokens that refuse this one's attributes, and for no other fault. Some do so with a
+ * generic code: for those the templates without restrictions are next, unless the key exists by then.
  */
 const generate = (
   context: TokenContext,
@@ -151,7 +151,7 @@ const isTemplateFault = (fault: HostFault): boolean =>
   fault._tag === "CallRefused" && faultClass(fault.code) === "template"
 
 /**
- * Undefined: it is the type or the size of the key, or something else is wrong. PIV cards make keys for their
+ * Undefined: the type or the size of the key, or another reason. PIV cards generate keys for their
  * management key only, whatever their module lists.
  */
 const makesNoKeys = (
@@ -173,12 +173,12 @@ const makesNoKeys = (
     )
     const isTold = listed.length > 0 || fault.code === CKR_FUNCTION_NOT_SUPPORTED
     return isTold && !listed.some((one) => keyPairMechanisms.has(one)) ? refusal : undefined
-    // Only the sentence depends on it.
+    // Only the error message depends on it.
   }).pipe(Effect.catch(() => Effect.succeed(undefined)))
 
 const keyPairMechanisms: ReadonlySet<number> = new Set([CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN])
 
-/** Finds the key a host may have made before it ended. */
+/** Finds the key a host may have created before it exited. */
 const lookFor = (
   context: TokenContext,
   asker: Asker,
@@ -192,7 +192,7 @@ const lookFor = (
       Effect.succeed(keyUri(connection.token, { id, label: order.label }))
     )
     return { uri, publicKey: found }
-    // Whatever hinders the search, all that is known is that the outcome is not.
+    // If the search fails, the outcome remains unknown.
   }).pipe(Effect.catch(() => Effect.fail(unknown)))
 
 const randomIdLength = 20

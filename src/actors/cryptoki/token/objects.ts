@@ -1,8 +1,8 @@
 /**
- * Lists the keys of a token, destroys one, and reports the public half of one.
+ * Lists the keys of a token, deletes one, and returns the public key of one.
  *
- * For the public half the private key is found first, so that the answer belongs to the key that would sign. Only who
- * has no PIN for a token that wants one is given what its public objects tell.
+ * For the public key the private key is found first, so that the result belongs to the key that would sign. Only without
+ * a PIN for a token that requires one, its public objects are used.
  */
 import { Effect, Result } from "effect"
 import type { KeyDescription } from "../../../messages/cryptoki.ts"
@@ -26,7 +26,7 @@ export const listKeys = (
     )
   )
 
-/** Destroys the objects of the one key the asker's URI means, and answers their URIs. Not done twice. */
+/** Deletes the objects of the single key the asker's URI selects, and returns their URIs. Not retried. */
 export const deleteKey = (context: TokenContext, asker: Asker): Effect.Effect<ReadonlyArray<Pkcs11Uri>, TokenRefusal> =>
   withConnection(context, (connection) =>
     Effect.gen(function* () {
@@ -56,7 +56,7 @@ const matchingObjects = (
     return [...privates, ...publics].filter((object) => matchesObject(uri, object))
   })
 
-/** Refuses when the URI means objects of several keys. */
+/** Refuses if the URI selects objects of several keys. */
 const oneKey = (
   context: TokenContext,
   connection: TokenConnection,
@@ -90,7 +90,7 @@ export const publicKey = (context: TokenContext, asker: Asker): Effect.Effect<Ui
         )
       )
 
-/** Without a login: public objects are for everybody. */
+/** Without a login: public objects are visible to all. */
 const publicObject = (context: TokenContext, uri: Pkcs11Uri): Effect.Effect<Uint8Array, TokenRefusal> =>
   withConnection(context, (connection) =>
     Effect.gen(function* () {

@@ -1,9 +1,9 @@
 /**
- * Keeps one token usable: starts its host on the first request, and replaces it when it failed or the token was removed.
+ * Keeps one token usable: starts its host on the first request, and replaces it after a fault or a removal of the token.
  *
- * Replacements come at 0, 1, 2, then every 4 seconds (retry-policy.ts), counted from the last call that did its work; only
- * while a request waits, or one came within `keepLookingMs`. All who wait share the attempts. Who wants to come back at once after a
- * refusal listens to TokenPlugged, which comes from the looking that goes on.
+ * Replacements come after 0, 1, 2, then every 4 seconds (retry-policy.ts), counted from the last successful call; only
+ * while a request waits, or one came within `keepLookingMs`. All waiting requests share the attempts. A caller that wants
+ * to retry after a refusal subscribes to TokenPlugged, which the polling publishes.
  */
 import { Deferred, Effect, Exit, Result, Scope } from "effect"
 import { type TokenRefusal, TokenUnavailable } from "../../../messages/token-refusals.ts"
@@ -13,28 +13,28 @@ import { attemptsAwaited, delayAfter, failuresLeft, type Loss, recentLosses } fr
 import type { TokenConnection } from "./session.ts"
 
 export interface Reconnector {
-  /** The connection, waiting for it as said above. */
+  /** The connection; waits for it as described above. */
   readonly acquire: Effect.Effect<TokenConnection, TokenRefusal>
-  /** The connection is unusable. Calls about a connection that was given up before change nothing. */
+  /** The connection is unusable. Calls about an earlier connection have no effect. */
   readonly invalidate: (connection: TokenConnection, why: Loss) => Effect.Effect<void>
-  /** The token did its work. */
+  /** A call on the token succeeded. */
   readonly markHealthy: Effect.Effect<void>
 }
 
 interface ReconnectorSpec {
-  /** The token's name for people. */
+  /** The token's display name. */
   readonly token: string
-  /** A host with the token in it; undefined: the host works, the token is not there. The scope ends it. */
+  /** A host with the token in it; undefined: the host works, the token is missing. The scope ends it. */
   readonly open: Effect.Effect<TokenConnection | undefined, TokenRefusal, Scope.Scope>
-  /** A connection that is there already, with the scope that ends it. */
+  /** An existing connection, with the scope that ends it. */
   readonly first: OwnedConnection | undefined
   /** Runs as long as the token actor. */
   readonly task: (effect: Effect.Effect<void>) => Effect.Effect<void>
-  /** Before the first use after the token was out. */
+  /** Before the first use after the token was removed. */
   readonly reinserted: (connection: TokenConnection) => Effect.Effect<void>
   readonly publish: Publish
   readonly keepLookingMs: number
-  /** End the host when the connection was not used for so long; undefined: never. */
+  /** Ends the host when the connection was not used for this long; undefined: never. */
   readonly idleMs: number | undefined
 }
 
@@ -49,18 +49,18 @@ interface State {
   /** Completed by the current attempt, or by the next one. */
   attempt: Deferred.Deferred<TokenConnection, TokenRefusal>
   isTrying: boolean
-  /** Losses and failed attempts since the token last did its work. */
+  /** Losses and failed attempts since the last success of the token. */
   failures: number
   lastAttempt: number
   waiting: number
   lookUntil: number
   /** Why the last connection was lost, until there is a new one. */
   lost: Loss | undefined
-  /** When connections were lost that were not merely stale, lately. */
+  /** When connections were recently lost for a fault (not stale). */
   losses: ReadonlyArray<number>
-  /** The last connection's host is ending. */
+  /** The last connection's host is shutting down. */
   closing: Deferred.Deferred<void> | undefined
-  /** Whether TokenGone was told, and the token was seen to be out. */
+  /** Whether TokenGone was published, and the token was seen to be missing. */
   isGone: boolean
   wasOut: boolean
   lastTaken: number
@@ -156,7 +156,7 @@ const openHost = (self: Internals): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { state, spec } = self
     const outcome = state.attempt
-    // The next host may need what the last one holds: a reader, a TPM.
+    // The next host may need a resource of the last one: a reader, a TPM.
     if (state.closing) yield* Effect.timeoutOption(Deferred.await(state.closing), releaseMs)
     state.lastAttempt = yield* monotonicNow
     const scope = yield* Scope.fork(self.scope)
@@ -176,7 +176,7 @@ const openHost = (self: Internals): Effect.Effect<void> =>
     yield* Deferred.fail(outcome, refusal)
   })
 
-/** From now on this connection is given out. */
+/** From now on this connection is returned. */
 const settle = (self: Internals, owned: OwnedConnection): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { state, spec } = self
@@ -197,7 +197,7 @@ const invalidate = (self: Internals, connection: TokenConnection, why: Loss): Ef
     if (owned?.connection !== connection) return
     state.owned = undefined
     state.lost = why
-    // A stale host is no failure: its successor may come at once, and the next as well.
+    // A stale host is not a failure: its successor may start immediately, and the next as well.
     if (why.kind !== "stale") {
       const now = yield* monotonicNow
       state.losses = [...recentLosses(state.losses, now), now]
@@ -207,7 +207,7 @@ const invalidate = (self: Internals, connection: TokenConnection, why: Loss): Ef
       state.wasOut = true
       yield* publishGone(self, why.refusal)
     }
-    // Not here: it finishes the calls that other requests wait for.
+    // Not here: it completes the calls of other requests.
     yield* spec.task(closeConnection(self, owned))
   }).pipe(Effect.uninterruptible)
 

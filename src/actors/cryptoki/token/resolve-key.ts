@@ -1,7 +1,7 @@
 /**
- * Finds the private key a request means, and its public half, from whatever object of the token reports it.
+ * Finds the private key a request selects, and its public key, in any object of the token that reports it.
  *
- * Several private keys may match; the first the token lists is taken, with a warning. A URI whose `type` is not
+ * Several private keys may match; the first the token lists is used, with a warning. A URI whose `type` is not
  * `private` cannot name a signing key.
  * Source: thin-edge hsm-support, "Key selection"; RFC 7512.
  */
@@ -56,7 +56,7 @@ export const searchKey = (
     return { object, uri: found, reference: { ...found, type: "private" }, key, pssIndex: 0 }
   })
 
-/** The one of those that match whose public half it is, taken as the first; as they were when none is. */
+/** Moves the matching one with this public key to the front; unchanged if none has it. */
 const fitting = (
   tools: TokenTools,
   connection: TokenConnection,
@@ -75,8 +75,8 @@ const fitting = (
   })
 
 /**
- * The private half reports an EC key's curve already; an RSA key's length is in its modulus. Some hide even that, and the
- * token may tell it nowhere: then the asker's public key is taken for its own, which the first signature shows.
+ * The private object reports an EC key's curve; an RSA key's length is in its modulus. Some hide even that, and the
+ * token may not report it at all: then the asker's public key is assumed, and the first signature verifies it.
  */
 const keyFacts = (
   tools: TokenTools,
@@ -109,7 +109,7 @@ interface SelectedKey {
   readonly others: ReadonlyArray<TokenObject>
 }
 
-/** The first private key that may sign and matches; undefined when there is none. */
+/** The first matching private key that may sign; undefined if there is none. */
 export const firstKey = (uri: Pkcs11Uri, objects: ReadonlyArray<TokenObject>): SelectedKey | undefined => {
   const [object, ...others] = objects.filter(
     (candidate) => candidate.kind === "private" && candidate.maySign && matchesObject(uri, candidate)
@@ -133,9 +133,9 @@ export const describeKey = (token: Token, object: TokenObject): KeyDescription |
 }
 
 /**
- * SubjectPublicKeyInfo, DER; undefined when no object of the token reports it: first the public object with the same id
- * (without an id: the same label), then the private one itself, then a certificate with the same id, which vendors' tools often
- * leave alone beside the key.
+ * SubjectPublicKeyInfo, DER; undefined if no object of the token reports it: first the public object with the same id
+ * (without an id: the same label), then the private one itself, then a certificate with the same id, often the only one that
+ * vendors' tools store beside the key.
  */
 export const publicHalf = (
   tools: TokenTools,

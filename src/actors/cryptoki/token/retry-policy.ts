@@ -1,15 +1,15 @@
 /**
- * What is tried again on a token, how often, and after what pause. Faults are distinguished by their code.
+ * What is retried on a token, how often, and with which delay. Faults are distinguished by their code.
  *
- *   what went wrong                        remedy        the request is made again
+ *   fault                                  remedy        the request is repeated
  *   the host may know an older PIN         a new host    before it has begun
- *   the service ended the host under it    a new host    twice
+ *   the service stopped the host under it  a new host    twice
  *   a fault of the session                 a new session once, then as the next
- *   a fault of the device or its module    a new host    once, unless the call took all the time it may
- *   no such key, and the host is not new   a new host    once for each URI, and not often
+ *   a fault of the device or its module    a new host    once, unless the call used all of its time limit
+ *   no such key, and the host is not new   a new host    once per URI, and rarely
  *   a refusal                              none          never
  *
- * A request waits for three attempts to start a host; for the next one only, once the token has been gone for longer. The effects
+ * A request waits for three attempts to start a host; only for the next one, once the token has been gone for longer. The effects
  * are in with-connection.ts (requests) and reconnector.ts (hosts). A token that was never seen is listed again by ../router.ts.
  */
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
@@ -17,7 +17,7 @@ import { type HostFault, refusalOn } from "../host/faults.ts"
 import { codeName, faultClass } from "../pkcs11/return-codes.ts"
 import type { Token } from "../pkcs11/token-facts.ts"
 
-/** How often each kind of fault is forgiven. `replaced`: the service ended the host for another request. */
+/** How often each kind of fault is retried. `replaced`: the service stopped the host for another request. */
 export interface Chances {
   readonly session: number
   readonly host: number
@@ -28,18 +28,18 @@ export const allChances: Chances = { session: 1, host: 1, replaced: 2 }
 
 export type Remedy = "none" | "session" | "host"
 
-/** What a request met. */
+/** The situation of a request. */
 interface Circumstances {
   readonly chances: Chances
-  /** Another request got a new session meanwhile, which the fault says nothing about. */
+  /** Another request got a new session meanwhile, so the fault concerns the old one. */
   readonly hasNewSession: boolean
-  /** Nothing has succeeded since the session was given up. */
+  /** Nothing has succeeded since the session was replaced. */
   readonly isDoubted: boolean
-  /** How long a signature may take. */
+  /** Time limit of a signature. */
   readonly signMs: number
 }
 
-/** What puts the token right after a fault, and with which chances the request runs again; undefined: it does not. */
+/** The remedy for a fault, and the remaining retries of the request; undefined: it is not retried. */
 export const afterFault = (
   fault: HostFault,
   { chances, hasNewSession, isDoubted, signMs }: Circumstances
@@ -66,7 +66,7 @@ export const remedyFor = (fault: HostFault): Remedy => {
   return kind === "device" ? "host" : "none"
 }
 
-/** Why a host is given up. `removed`: the module said that the token is not there. `stale`: nothing broke, a new host may see more. */
+/** Why a host is replaced. `removed`: the module reported that the token is missing. `stale`: nothing broke, a new host may see more. */
 export interface Loss {
   readonly kind: "broken" | "removed" | "stale"
   readonly refusal: TokenRefusal
@@ -88,17 +88,17 @@ const removedCodes = ["CKR_DEVICE_REMOVED", "CKR_TOKEN_NOT_PRESENT", "CKR_SLOT_I
 /** How many attempts to start a host a request waits for, after so many failures. */
 export const attemptsAwaited = (failures: number): number => (failures <= 1 ? 3 : 1)
 
-/** Before the attempt that follows so many failures, in milliseconds. */
+/** Delay before the attempt that follows so many failures, in milliseconds. */
 export const delayAfter = (failures: number): number => [0, 0, 1000, 2000][failures] ?? 4000
 
 /** The losses that count at this time: those of the last minute. */
 export const recentLosses = (losses: ReadonlyArray<number>, now: number) => losses.filter((at) => now - at < 60_000)
 
-/** A token that works and breaks in turn waits longer each time, too: two hosts in a minute are free. */
+/** A token that alternates between working and breaking waits longer each time, too: two hosts per minute are free. */
 export const failuresLeft = (recent: ReadonlyArray<number>): number => Math.max(0, recent.length - 2)
 
 /**
- * Modules read some tokens only when they are loaded, so a key that another process created is seen by a new host. Not by one
- * that is younger than `hostMs`; and not often: a key that is merely missing must not wear out a reader.
+ * Modules read some tokens only when they are loaded, so only a new host sees a key that another process created. Not for a host
+ * younger than `hostMs`; and rarely: a missing key must not wear out a reader.
  */
 export const refreshForKey = { hostMs: 2000, pauseMs: 30_000 }

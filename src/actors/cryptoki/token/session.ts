@@ -1,9 +1,9 @@
 /**
- * A token in use: its host, its open session, the login on it, and the keys found so far. With the host all of it is
- * lost; with the session, login and keys.
+ * A token in use: its host, its open session, the login on it, and the keys found so far. All of it is lost with the
+ * host; login and keys with the session.
  *
- * Every request begins with a session, and the login if the token requires one. A login is not shared: a request whose PIN
- * is not the one the login was made with is refused without asking the token. A token that requires no login never gets a
+ * Every request starts with a session, and a login if the token requires one. A login is not shared: a request with another
+ * PIN than that of the login is refused without calling the token. A token that requires no login never gets a
  * PIN.
  * Source: PKCS #11 v2.40, 5.6 (a login holds for all sessions of the process).
  */
@@ -32,10 +32,10 @@ export interface FoundKey {
   readonly object: TokenObject
   /** Token, id and label of the object. */
   readonly uri: Pkcs11Uri
-  /** The same for a signature: asked for by it, the key is found without a search. */
+  /** The same for a signature: requested by it, the key is found without a search. */
   readonly reference: Pkcs11Uri
   readonly key: SigningKey
-  /** Index of the PSS mechanism candidate that this token took. */
+  /** Index of the PSS mechanism candidate that this token accepted. */
   pssIndex: number
 }
 
@@ -47,26 +47,26 @@ export interface TokenConnection {
   /** One request prepares session, login or keys at a time. */
   readonly preparing: Semaphore.Semaphore
   /**
-   * As many as the host works on at once, so that a call's time limit begins when its work does. More while the token
-   * is quick: then its limit is nowhere near.
+   * As many as the host runs at once, so that a call's time limit starts when its work does. More while the token
+   * is quick: then its limit is never reached.
    */
   readonly signing: FifoSemaphore
   isQuick: boolean
   /** Its host may know an older PIN than the token has: some modules read it only when they are loaded. */
   isOutdated: boolean
   session: TokenSession | undefined
-  /** How often the session was given up for another. */
+  /** How often the session was replaced. */
   reopened: number
-  /** Nothing has succeeded since the session was given up. */
+  /** Nothing has succeeded since the session was replaced. */
   isDoubted: boolean
 }
 
 export interface TokenSession {
-  /** The PIN the login was made with; undefined: not logged in. */
+  /** The PIN of the login; undefined: not logged in. */
   login: PinMark | undefined
-  /** The login was made with the PIN of the settings: when that changes, it is made again. */
+  /** The login used the PIN of the settings: when that changes, it is repeated. */
   isOwnLogin: boolean
-  /** By the printed URI that was asked for, or that was answered. */
+  /** By the printed URI, requested or returned. */
   readonly keys: BoundedMap<string, FoundKey>
 }
 
@@ -83,7 +83,7 @@ export const makeTokenConnection = (host: TokenHost, token: Token, since: number
   isDoubted: false
 })
 
-/** Tells whether another PIN is the same, without keeping the PIN. */
+/** Compares with another PIN, without storing the PIN. */
 type PinMark = (pin: Redacted.Redacted<string>) => boolean
 
 export const pinMark = (pin: Redacted.Redacted<string>): PinMark => {

@@ -1,12 +1,12 @@
 /**
- * Whether a connection still is, for those who wait for something to happen on it, and why it is no more or does not do
- * what it was asked, before anybody has judged what that means.
+ * Whether a connection is still open, for fibers that wait for an event on it; why it ended, or refused a request, as
+ * raw facts.
  */
 import { Data, Effect } from "effect"
 import { reasonCodeText } from "../../../messages/explain/reason-code.ts"
 import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 
-/** What `start` returns is called when no fiber waits any more. */
+/** The function that `start` returns is called when no fiber waits any more. */
 type Start<A> = (answer: (value: A) => void) => unknown
 
 export class ConnectionLifetime {
@@ -21,7 +21,7 @@ export class ConnectionLifetime {
     this.waiting.clear()
   }
 
-  /** Waits for `answer` to be called, or fails with the end of the connection. */
+  /** Waits until `answer` is called, or fails when the connection ends. */
   within<A>(start: Start<A>): Effect.Effect<A, ConnectionEnded> {
     return Effect.callback<A, ConnectionEnded>((resume) => {
       if (this.over !== undefined) return resume(Effect.fail(this.over))
@@ -44,25 +44,25 @@ export class ConnectionEnded extends Data.TaggedError("ConnectionEnded")<{
     | { readonly kind: "closed" }
     /** CONNACK with a return code other than 0 (MQTT 3.1.1, 3.2.2.3). */
     | { readonly kind: "refused"; readonly code: number }
-    /** PUBACK with a reason code of 128 or more (MQTT 5.0, 3.4.2.1). The connection goes on. */
+    /** PUBACK with a reason code of 128 or more (MQTT 5.0, 3.4.2.1). The connection stays open. */
     | { readonly kind: "publishRefused"; readonly code: number }
     /** DISCONNECT from the broker (MQTT 5.0, 3.14). */
     | { readonly kind: "disconnected"; readonly code: number; readonly reason: string }
     /** TCP or TLS failed. */
     | { readonly kind: "stream"; readonly error: Error }
-    /** The broker did not keep to MQTT. */
+    /** The broker violated the MQTT protocol. */
     | { readonly kind: "protocol"; readonly detail: string }
-    /** No answer to a ping. */
+    /** A ping was not answered. */
     | { readonly kind: "silent"; readonly detail: string }
 }> {}
 
 /** From an error of the library, or of the stream below it. */
 export const reasonOf = (error: Error): ConnectionEnded["reason"] => {
   const code = "code" in error ? error.code : undefined
-  // Return codes are numbers; those of Node's errors are words. The library finds fault with the broker by number, too.
+  // Return codes are numbers, codes of Node's errors strings. The library reports protocol errors by number too.
   if (typeof code === "number" && error.message.startsWith("Connection refused")) {
     const known = returnCodeOf(code)
-    // The library's own words lack some codes.
+    // The library has no texts for some codes.
     return known
       ? { kind: "refused", code: known }
       : { kind: "protocol", detail: `CONNACK with ${reasonCodeText(code)}` }
@@ -71,9 +71,9 @@ export const reasonOf = (error: Error): ConnectionEnded["reason"] => {
   return { kind: error.message === "Keepalive timeout" ? "silent" : "protocol", detail: error.message }
 }
 
-// Refusals of MQTT 5 as the return codes of MQTT 3.1.1 that mean the same, so that they are explained once.
+// Refusals of MQTT 5 as the equivalent return codes of MQTT 3.1.1, so that they are explained once.
 
-/** MQTT 3.1.1, table 3.1; MQTT 5.0, table 3-1. Undefined: MQTT 3.1.1 has no word for it. */
+/** MQTT 3.1.1, table 3.1; MQTT 5.0, table 3-1. Undefined: no equivalent in MQTT 3.1.1. */
 const returnCodeOf = (reasonCode: number): number | undefined =>
   reasonCode > 0 && reasonCode < 128 ? reasonCode : returnCodes[reasonCode]
 

@@ -1,13 +1,13 @@
 /**
- * One MQTT connection over a stream that is already open; the only file that knows the `mqtt` library. MQTT 5 where the
- * target names a Receive Maximum, otherwise MQTT 3.1.1.
+ * One MQTT connection over an open stream; the only file that imports the `mqtt` library. MQTT 5 if the target has a
+ * Receive Maximum, otherwise MQTT 3.1.1.
  *
- * The library does CONNECT, SUBSCRIBE, pings and DISCONNECT. Messages and their PUBACKs pass it by (`packet-stream.ts`): it
- * would acknowledge a message at once, and the broker would forget one that has not been passed on yet. Here PUBACK is
+ * The library does CONNECT, SUBSCRIBE, pings and DISCONNECT. Messages and their PUBACKs bypass it (`packet-stream.ts`): it
+ * would acknowledge a message immediately, and the broker would delete one that has not been forwarded yet. Here PUBACK is
  * withheld until `acknowledge`.
  *
- * A client is used for one connection only. What it withheld is forgotten with it: the broker sends those messages
- * again (MQTT 3.1.1, 4.4), and their packet ids mean other messages then.
+ * A client is used for one connection. Withheld PUBACKs are dropped with it: the broker redelivers those messages
+ * (MQTT 3.1.1, 4.4), and their packet ids are then used for others.
  */
 import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
@@ -22,7 +22,7 @@ import { PacketStream } from "./packet-stream.ts"
 import { highestPublishId, PublishFlow } from "./publish-flow.ts"
 import { isFilter, refusingOthers } from "./subscription-filter.ts"
 
-/** A message as it came in. */
+/** A received message. */
 export interface Inbound {
   /** Packet id, to acknowledge; undefined for QoS 0. */
   readonly packetId: number | undefined
@@ -31,46 +31,46 @@ export interface Inbound {
 
 export interface MqttConnection {
   readonly sessionPresent: boolean
-  /** QoS 1: ends with PUBACK. QoS 0: when the bytes are on their way. */
+  /** QoS 1: completes with PUBACK. QoS 0: when the bytes are written. */
   readonly publish: (message: MqttMessage) => Effect.Effect<void, MqttRefusal>
-  /** In their order; ends when the outcome of each is known, and answers which were not acknowledged. */
+  /** In order; completes when the outcome of each is known, and returns those that were not acknowledged. */
   readonly publishAll: (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<ReadonlyArray<FailedPublish>>
   readonly unacknowledged: Unacknowledged
-  /** Ends with SUBACK: one reason code per filter, in order; 128 and above are refusals. */
+  /** Completes with SUBACK: one reason code per filter, in order; 128 and above are refusals. */
   readonly subscribe: (
     filters: ReadonlyArray<string>,
     qos: 0 | 1,
     retained?: RetainHandling
   ) => Effect.Effect<ReadonlyArray<number>, MqttRefusal>
-  /** Sends the PUBACKs that were withheld. An id that is not withheld is ignored. */
+  /** Sends the withheld PUBACKs. Other ids are ignored. */
   readonly acknowledge: (packetIds: ReadonlyArray<number>) => Effect.Effect<void>
-  /** How many PUBACKs are withheld. */
+  /** Number of withheld PUBACKs. */
   readonly withheld: Effect.Effect<number>
-  /** Answers when the connection is closed, with the reason. */
+  /** Completes when the connection is closed, with the reason. */
   readonly ended: Effect.Effect<MqttRefusal>
-  /** Sends DISCONNECT, after the PUBACKs that are awaited, and waits for the end of the stream: 2 s at most. */
+  /** Sends DISCONNECT after the pending PUBACKs, and waits for the end of the stream: 2 s at most. */
   readonly disconnect: Effect.Effect<void>
 }
 
 /** Publishes of QoS 1 that were sent and have no PUBACK. */
 type Unacknowledged = Pick<PublishFlow, "count" | "isSilent" | "overtaken">
 
-/** Retained messages are wanted at every SUBSCRIBE, or only at a new subscription (MQTT 5.0, 3.8.3.1). */
+/** Request retained messages at every SUBSCRIBE, or only for a new subscription (MQTT 5.0, 3.8.3.1). */
 type RetainHandling = "always" | "ifNew"
 
-/** What becomes of the messages that come in. */
+/** Callbacks for received messages. */
 export interface Receiver {
-  /** Called from CONNACK on, possibly before `openConnection` has answered. */
+  /** Called from CONNACK on, possibly before `openConnection` has returned. */
   readonly onMessage: (inbound: Inbound) => void
   /** `later`: PUBACK is withheld until `acknowledge`. */
   readonly acknowledged: "atOnce" | "later"
-  /** A message was larger than the target's limit; the broker considers it delivered. */
+  /** A message exceeded the target's limit; for the broker it is delivered. */
   readonly onOversized?: (publish: OversizedPublish) => void
 }
 
 /**
- * Sends CONNECT and waits for CONNACK. The connection is cut when the scope closes. Nothing stream or broker do throws.
- * `refusalOf` judges the end of the connection afterwards.
+ * Sends CONNECT and waits for CONNACK. The connection is closed when the scope closes. Errors of stream and broker are not
+ * thrown; `refusalOf` classifies the end of the connection afterwards.
  */
 export const openConnection = (
   stream: Duplex,
@@ -122,7 +122,7 @@ class Client {
   private readonly reader: PacketReader
   private readonly packets: PacketStream
   private readonly library: LibraryClient
-  /** What DISCONNECT, or a packet that cannot be read, has told already; what came before it is still handled. */
+  /** Why it ended, from DISCONNECT or an invalid packet; data received before is still handled. */
   private told: ConnectionEnded["reason"] | undefined
 
   constructor(stream: Duplex, target: Target, receiver: Receiver) {
@@ -136,7 +136,7 @@ class Client {
       onPublish: (packetId, message) => this.receive(packetId, message),
       onPuback: (packetId, code) => this.flow?.acknowledged(packetId, code),
       onOversized: (publish) => {
-        // A session that is only looked at keeps what is too large here, too.
+        // A session opened only for a check keeps oversized messages, too.
         const isTaken = receiver.acknowledged === "atOnce" || receiver.onOversized !== undefined
         if (isTaken && publish.qos === 1 && publish.packetId !== undefined) this.send(publish.packetId)
         receiver.onOversized?.(publish)
@@ -147,7 +147,7 @@ class Client {
     this.packets = new PacketStream(stream, this.reader, this.version)
     this.library = new LibraryClient(this.packets, clientOptions(target))
     this.watchEnd()
-    // Of QoS 2 only: it has been acknowledged.
+    // QoS 2 only: already acknowledged by the library.
     this.library.on("message", (topic, payload, { retain }) =>
       receiver.onMessage({ packetId: undefined, message: { topic, payload, qos: 1, retain } })
     )
@@ -166,7 +166,7 @@ class Client {
     for (const packetId of packetIds) if (this.withheld.delete(packetId)) this.send(packetId)
   }
 
-  /** The library would refuse all of them for one that is no filter; here that one is refused, as a broker does it. */
+  /** The library would reject all of them if one is invalid; here only that one is refused, as a broker does it. */
   subscribe(
     filters: ReadonlyArray<string>,
     qos: 0 | 1,
@@ -197,7 +197,7 @@ class Client {
 
   private watchEnd(): void {
     const { library, stream } = this
-    // The stream's own error comes before the library's event of it, and says more.
+    // The stream's own error is emitted before the library's event for it, and is more specific.
     stream.on("error", (error) => this.over({ kind: "stream", error }))
     if (stream.errored) this.over({ kind: "stream", error: stream.errored })
     else if (stream.destroyed) this.over({ kind: "closed" })
@@ -224,7 +224,7 @@ class Client {
   }
 }
 
-/** It counts as an answer to a ping only PINGRESP, which waits on a slow path behind messages: those are signs of life, too. */
+/** The library counts only PINGRESP as a sign of life, which on a slow path is queued behind messages: those count too. */
 class LibraryClient extends MqttClient {
   private readonly packets: PacketStream
 
@@ -247,7 +247,7 @@ class LibraryClient extends MqttClient {
   }
 }
 
-/** Of SUBSCRIBEs: packet ids that no publish has. */
+/** Packet ids of SUBSCRIBEs: not used by publishes. */
 class SubscribeIds extends DefaultMessageIdProvider {
   private last = highestPublishId
 
@@ -267,23 +267,23 @@ const clientOptions = (target: Target): IClientOptions => ({
   reconnectPeriod: 0,
   resubscribe: false,
   manualConnect: true,
-  // A table of all 65,536 numbers, 17 MiB with what it leads to.
+  // It is a table of all 65,536 numbers, 17 MiB in all.
   writeCache: false,
   messageIdProvider: new SubscribeIds(),
-  // Our own clock ends what takes too long; the library's would do it behind our back.
+  // Time limits are set here; the library's would act independently.
   connectTimeout: longestTimerMs,
   ...(target.username === undefined ? {} : { username: target.username }),
   ...(target.password === undefined ? {} : { password: Redacted.value(target.password) }),
   ...(target.will === undefined ? {} : { will: { ...target.will, payload: Buffer.from(target.will.payload) } }),
-  // Its default assembles words for a debugger at every packet.
+  // The default formats debug text at every packet.
   log: () => {}
 })
 
 /**
- * In MQTT 5 a session ends with its connection unless it is given a time; 3.1.1 keeps it indefinitely (5.0, 3.1.2.11.2).
+ * In MQTT 5 a session ends with its connection unless an expiry is set; in 3.1.1 it never expires (5.0, 3.1.2.11.2).
  *
- * A broker silently drops what is larger than the Maximum Packet Size, and the publisher has its PUBACK: everything
- * that can be skipped while reading is accepted, and named when it is discarded.
+ * A broker silently drops messages above the Maximum Packet Size, though the publisher gets its PUBACK: so everything
+ * that can be skipped while reading is accepted, and logged when it is discarded.
  */
 const sessionProperties = (target: Target, receiveMaximum: number) => ({
   receiveMaximum,
@@ -291,8 +291,8 @@ const sessionProperties = (target: Target, receiveMaximum: number) => ({
   maximumPacketSize: largestPacket
 })
 
-/** What announces more ends the connection, whatever kind of packet it is. */
+/** A longer packet of any type ends the connection. */
 const largestPacket = 16 * 1024 * 1024
 
-/** The largest PUBLISH that is taken, unless the target says otherwise: clouds take 1 MiB or less; with topic and properties. */
+/** The largest accepted PUBLISH, unless the target has a limit: clouds accept 1 MiB or less; plus topic and properties. */
 const usualPacket = 1024 * 1024 + 128 * 1024

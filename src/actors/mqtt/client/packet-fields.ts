@@ -1,6 +1,6 @@
-/** Fields of MQTT 5 packets that may be malformed: what cannot be read is undefined, never an exception. */
+/** Fields of MQTT 5 packets that may be malformed: undefined if unreadable, never an exception. */
 
-/** A Variable Byte Integer (MQTT 5.0, 1.5.5) and where it ends. A malformed one is 0. */
+/** A Variable Byte Integer (MQTT 5.0, 1.5.5) and its end. A malformed one is 0. */
 export const decodeLength = (bytes: Uint8Array, from: number): { readonly value: number; readonly end: number } => {
   let value = 0
   for (let index = 0; index < 4; index++) {
@@ -12,7 +12,7 @@ export const decodeLength = (bytes: Uint8Array, from: number): { readonly value:
   return { value: 0, end: from }
 }
 
-/** The first string property with this identifier, of the properties whose length stands at `from` (2.2.2). */
+/** The first string property with this identifier, among the properties whose length is at `from` (2.2.2). */
 export const stringProperty = (bytes: Buffer, from: number, wanted: number): string | undefined => {
   const { value, end } = decodeLength(bytes, from)
   const properties = bytes.subarray(end, end + value)
@@ -36,7 +36,7 @@ const sizeOf = (identifier: number, bytes: Buffer, at: number): number | undefin
   return second === undefined ? undefined : first + second
 }
 
-/** MQTT 5.0, table 2-4: those a DISCONNECT may hold, and the others of a size that is known. */
+/** MQTT 5.0, table 2-4: those allowed in DISCONNECT, and the others of a known size. */
 const fixedSizes: Readonly<Record<number, number>> = {
   17: 4,
   19: 2,
@@ -52,5 +52,5 @@ const fixedSizes: Readonly<Record<number, number>> = {
 
 const userProperty = 0x26
 
-/** Reason String, Server Reference, User Property and their like. */
+/** Reason String, Server Reference, User Property and the like. */
 const strings: ReadonlySet<number> = new Set([0x12, 0x15, 0x16, 0x1a, 0x1c, 0x1f, userProperty])

@@ -1,5 +1,5 @@
 /**
- * The MQTT packets of a byte stream, before the library parses them.
+ * Reads the MQTT packets of a byte stream before the library parses them.
  *
  * PUBLISH, PUBACK and DISCONNECT are read here and not passed on; a PUBLISH above the limit is skipped without being
  * buffered. Reason codes of SUBACK are kept as numbers; the library ends a connection for codes its tables lack, so it is
@@ -23,13 +23,13 @@ export interface OversizedPublish {
 
 export interface Disconnected {
   readonly code: number
-  /** The broker's own words; empty: none. */
+  /** The broker's reason string; empty: none. */
   readonly reason: string
 }
 
 interface PacketReaderOptions {
   readonly version: ProtocolVersion
-  /** A PUBLISH of more bytes is skipped. */
+  /** A larger PUBLISH is skipped. */
   readonly largestPublish: number
   /** A packet that announces more ends the connection. */
   readonly largestPacket: number
@@ -37,11 +37,11 @@ interface PacketReaderOptions {
   readonly onPublish: (packetId: number | undefined, message: MqttMessage) => void
   /** `code`: 0 in MQTT 3.1.1. */
   readonly onPuback: (packetId: number, code: number) => void
-  /** It is skipped; with QoS 1 its PUBACK is the caller's to send. */
+  /** It is skipped; with QoS 1 the caller sends its PUBACK. */
   readonly onOversized: (publish: OversizedPublish) => void
   /** The broker sent DISCONNECT; it is not passed on. */
   readonly onDisconnect: (disconnected: Disconnected) => void
-  /** It is malformed, or announces more than `largestPacket`: nothing is passed on from here. */
+  /** It is malformed, or larger than `largestPacket`: nothing is passed on from here. */
   readonly onMalformed: (detail: string) => void
 }
 
@@ -62,7 +62,7 @@ export class PacketReader {
     return codes
   }
 
-  /** What the library is to parse, in order. */
+  /** The bytes for the library to parse, in order. */
   read(chunk: Buffer): ReadonlyArray<Buffer> {
     const out: Array<Buffer> = []
     /** Bytes from here to `at` pass unchanged. */
@@ -81,7 +81,7 @@ export class PacketReader {
         const header = headerAt(source, start)
         if (header === undefined) {
           pass(at)
-          // The rest of it comes with the next chunk.
+          // Incomplete: the rest is in the next chunk.
           this.state = { kind: "header", held: Buffer.from(source.subarray(start)) }
           return out
         }
@@ -91,7 +91,7 @@ export class PacketReader {
         at += header.size - held.length
         if (this.state.kind !== "passing") from = at
         if (this.state.kind === "collecting" && at + header.length <= chunk.length) {
-          // The usual case: nothing is put together.
+          // The usual case: no copying.
           this.state = newHeader
           this.take(header, chunk, at, at + header.length, out)
           at += header.length
@@ -121,7 +121,7 @@ export class PacketReader {
       return { kind: "skipping", left: length, header, size, head: [], headLength: 0, isKnown: false }
     if (type === malformed) return this.end("it sent a malformed packet length")
     if (size > largestPacket) return this.end(`it announced a packet of ${size} bytes`)
-    // QoS 2 is not asked for: a session of an earlier client may have it still, and the library knows its three steps.
+    // QoS 2 is never requested, but a session of an earlier client may still have it; the library supports it.
     const isRead =
       (type === publish && (header.first & 0x04) === 0) || type === puback || type === suback || type === disconnect
     return isRead ? { kind: "collecting", left: length, header, body: [] } : { kind: "passing", left: length }
@@ -132,7 +132,7 @@ export class PacketReader {
     return { kind: "ended" }
   }
 
-  /** Topic and packet id of a PUBLISH that is skipped, as soon as they are there. */
+  /** Topic and packet id of a skipped PUBLISH, as soon as they are received. */
   private takeHead(state: Skipping, piece: Buffer): void {
     if (state.isKnown) return
     const wanted = longestHead - state.headLength
@@ -154,7 +154,7 @@ export class PacketReader {
     this.options.onOversized({ topic, qos, packetId, size: state.size })
   }
 
-  /** At the end of a packet the next one begins. */
+  /** Ends a packet; the next one begins. */
   private finish(out: Array<Buffer>): void {
     const { state } = this
     if (state.kind === "header" || state.kind === "ended" || state.left > 0) return
@@ -164,7 +164,7 @@ export class PacketReader {
     this.take(state.header, body, 0, body.length, out)
   }
 
-  /** A whole packet, its header left out, from `start` to `end`. */
+  /** A whole packet without its header, from `start` to `end`. */
   private take({ type, first }: Header, bytes: Buffer, start: number, end: number, out: Array<Buffer>): void {
     if (type === publish) this.publish(first, bytes, start, end)
     else if (type === puback) this.puback(bytes, start, end)
@@ -183,7 +183,7 @@ export class PacketReader {
       const properties = decodeLength(bytes.subarray(0, end), at)
       at = properties.end === at ? Number.POSITIVE_INFINITY : properties.end + properties.value
     }
-    // Without a topic there is only its alias, which we do not allow (MQTT 5.0, 3.3.2.3.4).
+    // Without a topic it has an alias, which we do not allow (MQTT 5.0, 3.3.2.3.4).
     if (at > end || topicEnd === topicStart) {
       this.state = this.end("it sent a malformed PUBLISH")
       return
@@ -208,7 +208,7 @@ export class PacketReader {
 
   private suback(body: Buffer): Buffer {
     const { version } = this.options
-    // Too short to be one: the library says so.
+    // Too short: the library reports it.
     if (body.length < 3) return Buffer.concat([Buffer.from([suback << 4, body.length]), body])
     const properties = version === 5 ? decodeLength(body, 2) : { value: 0, end: 2 }
     const codes = [...body.subarray(properties.end + properties.value)]
@@ -248,7 +248,7 @@ interface Skipping {
   left: number
   head: Array<Buffer>
   headLength: number
-  /** Topic and packet id were found. */
+  /** Topic and packet id were read. */
   isKnown: boolean
 }
 

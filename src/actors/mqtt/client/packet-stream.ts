@@ -1,6 +1,6 @@
 /**
- * A connection's stream as the library sees it: without PUBLISH and PUBACK, which a PacketReader takes out of what comes
- * in and `send` puts into what leaves. All that is sent in one turn of the event loop leaves in one write.
+ * A connection's stream as the library sees it: without PUBLISH and PUBACK, which a PacketReader removes from the input
+ * and `send` inserts into the output. All packets of one turn of the event loop are sent in one write.
  *
  * Source: MQTT 3.1.1 and 5.0, 3.3 and 3.4.
  */
@@ -17,13 +17,13 @@ export interface Publish {
 
 /** Closing it or the stream below closes both. */
 export class PacketStream extends Duplex {
-  /** Something came since this was last set to false. */
+  /** Data was received since this was last set to false. */
   hasRead = false
   private readonly below: Duplex
   private readonly version: ProtocolVersion
-  /** What leaves at the end of this turn: publishes, and the packet ids of PUBACKs. */
+  /** Output at the end of this turn: publishes, and the packet ids of PUBACKs. */
   private leaving: Array<Publish | number> = []
-  /** Called when it has. */
+  /** Called when it was written. */
   private written: Array<() => void> = []
 
   constructor(below: Duplex, reader: PacketReader, version: ProtocolVersion) {
@@ -35,11 +35,11 @@ export class PacketStream extends Duplex {
       for (const part of reader.read(chunk)) if (!this.push(part)) below.pause()
     })
     below.on("end", () => this.push(null))
-    // Its error is heard where the stream below is watched.
+    // Its error is handled where the stream below is watched.
     below.on("close", () => this.destroy())
   }
 
-  /** `written` is called when the bytes are on their way, and never if the stream ends before. */
+  /** `written` is called when the bytes are written, and never if the stream ends before. */
   send(packet: Publish | number, written?: () => void): void {
     if (written !== undefined) this.written.push(written)
     if (this.leaving.push(packet) === 1) process.nextTick(() => this.flush())

@@ -1,6 +1,6 @@
 /**
- * Publishing on one connection: one queue, whose head leaves when the broker's Receive Maximum, its rate and the bytes
- * that the network path takes allow it; and what waits for its PUBACK since.
+ * Publishing on one connection: one queue, from which messages are sent as the broker's Receive Maximum, its rate and the
+ * byte window of the network path allow; and the messages waiting for PUBACK.
  */
 import { Effect } from "effect"
 import type { FailedPublish, MqttMessage, MqttRefusal } from "../../../messages/mqtt.ts"
@@ -11,28 +11,28 @@ import { ConnectionEnded, type ConnectionLifetime, packetTooLarge } from "./conn
 import type { PacketStream } from "./packet-stream.ts"
 import { ByteWindow, byteWindowSettings, PublishPace } from "./send-limits.ts"
 
-/** What a broker said in CONNACK that bounds publishing. */
+/** Limits from the broker's CONNACK. */
 interface BrokerLimits {
-  /** How many publishes of QoS 1 it takes unacknowledged (MQTT 5.0, 4.9). */
+  /** Number of unacknowledged QoS 1 publishes it accepts (MQTT 5.0, 4.9). */
   readonly receiveMaximum?: number
-  /** In bytes: it closes the connection on a larger packet, and would be given it again at the next connection. */
+  /** In bytes: it closes the connection on a larger packet, which would be sent again on the next one. */
   readonly maximumPacketSize?: number
 }
 
-/** For tests, a clock that is moved by hand. */
+/** For tests: a clock set by hand. */
 interface FlowClock {
   /** Monotonic milliseconds. */
   readonly now: () => number
   readonly after: (ms: number, call: () => void) => void
 }
 
-/** Its timer keeps no process alive: a connection does. */
+/** Its timers do not keep the process alive: the connection does. */
 const processClock: FlowClock = {
   now: processMonotonicMs,
   after: (ms, call) => void setTimeout(call, ms).unref()
 }
 
-/** What was published together. */
+/** Messages published together. */
 interface Batch {
   open: number
   readonly failed: Array<FailedPublish>
@@ -46,9 +46,9 @@ interface Entry {
   /** Of the packet, in bytes. */
   readonly size: number
   isSettled: boolean
-  /** 0: it has not left yet. */
+  /** 0: not sent yet. */
   sentAt: number
-  /** Later ones got their PUBACK. */
+  /** Later ones were acknowledged. */
   isOvertaken: boolean
 }
 
@@ -56,7 +56,7 @@ interface FlowOptions {
   readonly version: ProtocolVersion
   readonly limits: BrokerLimits
   readonly send: PacketStream["send"]
-  /** How many publishes a second at most, 0: as many as come. */
+  /** Maximum number of publishes per second, 0: unlimited. */
   readonly perSecond: number
   readonly refusalOf: (ended: ConnectionEnded) => MqttRefusal
   readonly clock?: FlowClock
@@ -75,7 +75,7 @@ export class PublishFlow {
   private readonly inFlight = new ShortLivedMap<number, Entry>()
   private lastPacketId = 0
   private isWaitingForPace = false
-  /** When the last PUBACK came. */
+  /** Time of the last PUBACK. */
   private progressAt = 0
   private isFinishing = false
   private onIdle: (() => void) | undefined
@@ -92,7 +92,7 @@ export class PublishFlow {
     this.pace = new PublishPace(perSecond)
   }
 
-  /** In their order; answers those that were not acknowledged. */
+  /** In order; returns those that were not acknowledged. */
   publishAll(messages: ReadonlyArray<MqttMessage>): Effect.Effect<ReadonlyArray<FailedPublish>> {
     return Effect.suspend(() => {
       const entries: Array<Entry> = []
@@ -121,7 +121,7 @@ export class PublishFlow {
     })
   }
 
-  /** The broker has answered; `code`: 0, or a reason of MQTT 5. */
+  /** The broker has acknowledged or refused it; `code`: 0, or a reason code of MQTT 5. */
   acknowledged(packetId: number, code: number): void {
     const entry = this.inFlight.get(packetId)
     if (entry === undefined) return
@@ -141,7 +141,7 @@ export class PublishFlow {
   }
 
   /**
-   * Whether publishes wait and not one PUBACK has come for that long, and what the oldest takes on the slowest path: a
+   * Whether publishes wait and no PUBACK was received for that long, considering what the oldest takes on the slowest path: a
    * broker may answer pings all the same. A slow path that still delivers some is not the cause.
    */
   isSilent(limitMs: number): boolean {
@@ -152,8 +152,8 @@ export class PublishFlow {
   }
 
   /**
-   * How many publishes, sent longer ago than that, got no PUBACK while later ones did. PUBACKs come in the order of the
-   * publishes (MQTT 3.1.1, 4.6), so the broker has discarded them, as AWS IoT does above its rate.
+   * Number of publishes sent longer ago than that, without PUBACK although later ones have one. PUBACKs come in the order of
+   * the publishes (MQTT 3.1.1, 4.6), so the broker has discarded them, as AWS IoT does above its rate.
    */
   overtaken(longerThanMs: number): number {
     const before = this.clock.now() - longerThanMs
@@ -165,7 +165,7 @@ export class PublishFlow {
     return count
   }
 
-  /** Sends no more; done when nothing waits for a PUBACK. */
+  /** Stops sending; completes when no PUBACK is pending. */
   readonly finish: Effect.Effect<void> = Effect.callback((resume) => {
     this.isFinishing = true
     this.onIdle = () => resume(Effect.void)
@@ -206,7 +206,7 @@ export class PublishFlow {
       this.options.send({ message, packetId })
       return
     }
-    // QoS 0 is done when it is written: a slow network path holds back those that come after it.
+    // QoS 0 completes when it is written: on a slow path it delays those after it.
     this.options.send({ message, packetId: 0 }, () => {
       this.window.release(size)
       this.settle(entry, undefined)
@@ -228,7 +228,7 @@ export class PublishFlow {
     }
   }
 
-  /** `code`: with which the broker refused it. */
+  /** `code`: the reason code of the refusal. */
   private settle(entry: Entry, code: number | undefined): void {
     entry.isSettled = true
     const { batch, index } = entry
@@ -244,5 +244,5 @@ export class PublishFlow {
 /** The packet ids above it are for SUBSCRIBE. */
 export const highestPublishId = 65_000
 
-/** 16 kbit/s: one large message alone may take minutes on such a path. */
+/** 16 kbit/s: a single large message may take minutes on such a path. */
 const slowestBytesPerMs = 2

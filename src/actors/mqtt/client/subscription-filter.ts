@@ -1,4 +1,4 @@
-/** What may be subscribed to, and what a broker granted of it. */
+/** Valid topic filters, and which of them a broker granted. */
 import type { SubscriptionFault } from "../../../messages/mqtt.ts"
 import { refusedSubscription } from "./connection-lifetime.ts"
 
@@ -12,7 +12,7 @@ export const isFilter = (text: string): boolean => {
   )
 }
 
-/** The return code of each, from those that were granted to the ones that are filters. */
+/** The return code of each, from the granted codes of the valid ones. */
 export const refusingOthers = (
   filters: ReadonlyArray<string>,
   granted: ReadonlyArray<number>
@@ -28,12 +28,12 @@ export const subscriptionFaults = (
   wanted: 0 | 1
 ): ReadonlyArray<SubscriptionFault> =>
   filters.flatMap((filter, index) => {
-    // A broker that answers for fewer filters than it was asked for has not granted the others.
+    // A broker that returns fewer codes than filters has not granted the others.
     const code = codes[index] ?? refusedSubscription
     return code < wanted || code > highestQos ? [{ filter, code }] : []
   })
 
-/** Codes between the granted QoS and the refusals are not defined: they grant nothing. */
+/** Codes between the granted QoS and the refusals are undefined: not granted. */
 export const isRefused = ({ code }: SubscriptionFault): boolean => code > highestQos
 
 const highestQos = 2

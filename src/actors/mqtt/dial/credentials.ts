@@ -1,8 +1,8 @@
 /**
- * Reads what a TLS connection shows and trusts: certificate chain, private key file, trusted certificates.
+ * Reads the credentials of a TLS connection: certificate chain, private key file, trusted certificates.
  *
- * The trusted certificates are a file or a directory; a directory is read with everything below it, and what is no
- * certificate is skipped, as thin-edge does. A directory without any certificate is a refusal.
+ * Trusted certificates are a file or a directory; a directory is read recursively, and files that are not certificates are
+ * skipped, as in thin-edge. A directory without any certificate is a refusal.
  */
 import { createPrivateKey, type KeyObject, type X509Certificate } from "node:crypto"
 import { open, readdir, stat } from "node:fs/promises"
@@ -15,7 +15,7 @@ import { deviceCertificate, pemCertificates } from "../../../platform/tls/device
 import { readCertificate, type TrustStore, trustStore } from "../../../platform/tls/trust-store.ts"
 
 export interface DeviceCertificates {
-  /** The file as it is. */
+  /** The content of the file. */
   readonly pem: string
   readonly certificates: ReadonlyArray<X509Certificate>
   /** Which of them is the device's own. */
@@ -42,12 +42,12 @@ export const readPrivateKey = (
   Effect.flatMap(readText(path, "key"), (pem) =>
     Effect.try({
       try: () => ({ pem, key: createPrivateKey(pem) }),
-      // The library's words may quote the file; a private key is not for error messages.
+      // The library's message may quote the file; a private key must not be in an error message.
       catch: () => unusable(path, "key", "malformed", "no private key, or one with a passphrase")
     })
   )
 
-/** Read at each connection, as it may have been changed, and parsed when it was. */
+/** Read at each connection, as the file may have changed; parsed when it has. */
 export const readTrusted = (path: string): Effect.Effect<TrustStore, CredentialUnusable> =>
   Effect.gen(function* () {
     const isDirectory = yield* orUnusable(path, "trusted certificates", async () => (await stat(path)).isDirectory())
@@ -79,7 +79,7 @@ const readText = (path: string, role: Role): Effect.Effect<string, CredentialUnu
           : Effect.succeed(text)
   )
 
-/** Undefined when it is larger than any such file. */
+/** Undefined: larger than any such file. */
 const readBounded = async (path: string): Promise<string | undefined> => {
   const file = await open(path, withoutWaiting)
   try {
@@ -105,7 +105,7 @@ const orUnusable = <A>(path: string, role: Role, read: () => Promise<A>): Effect
     }
   })
 
-/** Whatever cannot be read, or is too large, is no trusted certificate. */
+/** Unreadable or too large files are not trusted certificates. */
 const textsBelow = async (directory: string, levels: number): Promise<ReadonlyArray<string>> => {
   const names = await readdir(directory).catch(() => [])
   const texts: Array<string> = []
@@ -120,5 +120,5 @@ const textsBelow = async (directory: string, levels: number): Promise<ReadonlyAr
 
 const largestFile = 4 * 1024 * 1024
 
-/** Directories in directories; a link to its own parent must not loop. */
+/** Maximum depth of directories; a symlink to its own parent must not loop. */
 const deepest = 8

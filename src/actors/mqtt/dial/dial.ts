@@ -1,9 +1,9 @@
 /**
- * From a Target to a stream that MQTT can be spoken on: TCP, through a proxy if one is set, TLS by Node with a key
- * file or by our add-on with a token.
+ * Opens the stream for a Target: TCP, through a proxy if configured, and TLS, by Node with a key file or by our add-on
+ * with a token.
  *
- * A stream that comes out of here never crashes the process: errors that come before a listener is attached are kept in it
- * (`errored`). In TLS 1.3 the server judges our certificate after this has answered.
+ * An error of the stream before a listener is attached does not crash the process: it is kept in it (`errored`). With TLS
+ * 1.3 the server checks our certificate after this has completed.
  */
 import { connect as connectSocket, type Socket } from "node:net"
 import type { Duplex } from "node:stream"
@@ -25,10 +25,10 @@ import { refusalOfStream } from "./refusal.ts"
 import { type Handshake, resumptionOf, type TlsTickets } from "./resumption.ts"
 import type { Stopwatch } from "./stopwatch.ts"
 
-/** What dialling over TLS needs beside the target. */
+/** Further parameters for TLS. */
 interface TlsMeans {
   readonly cryptoki: ActorRef<CryptokiProtocol>
-  /** Runs while the token is asked. */
+  /** Runs while the token signs. */
   readonly stopwatch: Stopwatch
   readonly tickets: TlsTickets
 }
@@ -76,13 +76,13 @@ const dialWithToken = (
       certificateChain: pem,
       publicKey: spkiOf(device),
       keyName: nameOf(key),
-      // The whole connection has a limit; this one must not come before it.
+      // The whole connection has a limit; this one must not end first.
       timeoutMs: connectWithinMs + 1_000
     }
     const bindingOf = () => sessionBinding(tlsAddon(), settings)
     const resumption = yield* resumptionOf(target, means.tickets, bindingOf)
     const signer = { ...means, host, key, withinMs: connectWithinMs, certPath, certificate: device }
-    // A session needs no token: one that is away is asked only if the server refuses the session.
+    // Resumption needs no token: a missing one is asked only if the server refuses the session.
     const { signIn } = yield* resumption?.isLikely ? prepareSignerLater(signer) : prepareSigner(signer)
     const socket = yield* means.stopwatch.step("TCP", openSocket(target))
     const securing = secured((context) => {
@@ -119,7 +119,7 @@ const dialWithKeyFile = (
     return yield* dialNodeTls(target, caPath, { key, cert: leafFirst(chain) }, tickets)
   })
 
-/** Node takes the first certificate for the key's. */
+/** Node assumes that the first certificate is the key's. */
 const leafFirst = ({ certificates, device }: DeviceCertificates): string =>
   [device, ...certificates.filter((one) => one !== device)].map(String).join("")
 
@@ -177,12 +177,12 @@ const secured = <Stream extends Duplex>(
 }
 
 /**
- * In TLS 1.3 the server judges our certificate after we are done. Bytes that we sent meanwhile would make its TCP drop
- * the alert that says why: nothing is sent until its session tickets show that it is content, or for half a second.
+ * With TLS 1.3 the server checks our certificate after we are done. Data sent before would make its TCP drop the alert
+ * with the reason: nothing is sent until its session tickets show that it accepted, or for half a second.
  */
 const judged = (stream: Duplex, target: Target): Effect.Effect<void, MqttRefusal> => {
   const content = opened(stream, "session", (error) => refusalOfStream(error, target, "connecting"))
-  // Node's tls hangs when it is written to from within this event.
+  // Writing to Node's tls within this event makes it hang.
   const outsideTheEvent = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
   return Effect.andThen(Effect.raceFirst(content, Effect.sleep(judgementMs)), outsideTheEvent)
 }
@@ -232,5 +232,5 @@ const opened = <E>(stream: Duplex, event: string, refusal: (error: Error) => E):
 const dialFailed = (error: Error, { host, port }: Target): DialFailed =>
   new DialFailed({ host, port, code: "code" in error ? String(error.code) : "unknown", detail: "" })
 
-/** The user of the stream learns of its end through its own listener, or from `errored`. */
+/** Later errors reach the user of the stream through its own listener, or `errored`. */
 const keepSilent = () => {}

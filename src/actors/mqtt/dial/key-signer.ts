@@ -1,5 +1,5 @@
 /**
- * Prepares the signature of one handshake: the key is found once and bound, and compared with the certificate
+ * Prepares the signature of one handshake: the key is found once, bound, and compared with the certificate
  * before anything is sent.
  */
 import type { X509Certificate } from "node:crypto"
@@ -18,17 +18,17 @@ import { spanned } from "../../../runtime/span.ts"
 import type { Stopwatch } from "./stopwatch.ts"
 
 interface KeySigner {
-  /** What it does belongs to where it is called: a span of the handshake. */
+  /** Its work is part of the caller's span: the handshake. */
   readonly signIn: (context: Context.Context<never>) => TlsSigner
 }
 
 interface SignerOptions {
   readonly cryptoki: ActorRef<CryptokiProtocol>
-  /** Whom the connection is for, for the refusals. */
+  /** The peer of the connection, for refusals. */
   readonly host: string
   readonly key: KeySelector
   readonly withinMs: number
-  /** Runs while the token is asked. */
+  /** Runs while the token signs. */
   readonly stopwatch: Stopwatch
   readonly certPath: string
   /** The device's own. */
@@ -54,7 +54,7 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
       ),
       refused
     )
-    // Not every token shows the public half; the signature itself is checked against the certificate later.
+    // Not every token returns the public key; the signature itself is verified with the certificate later.
     const publicKey = yield* Effect.option(
       measure("public key", cryptoki.ask("PublicKey", { key: chosen.key }, within))
     )
@@ -80,8 +80,8 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
   })
 
 /**
- * The key of the certificate on the token of `key`, under another name: while the key is changed the settings name the
- * new one, and the present certificate is for the old one. Undefined: there is none.
+ * The certificate's key on the token of `key`, under another name: during a key change the settings name the new key, and
+ * the current certificate is for the old one. Undefined: none.
  */
 export const keyOfCertificate = (
   cryptoki: ActorRef<CryptokiProtocol>,
@@ -99,7 +99,7 @@ export const keyOfCertificate = (
     return Buffer.compare(half, publicKey) === 0 ? chosen.key : undefined
   }).pipe(Effect.catch(() => Effect.succeed(undefined))) // the mismatch of the named key is reported
 
-/** The same, once a signature is wanted. */
+/** The same, once a signature is needed. */
 export const prepareSignerLater = (options: SignerOptions): Effect.Effect<KeySigner> =>
   Effect.succeed({
     signIn: (context) => async (codePoint, message, abort) => {
@@ -122,7 +122,7 @@ const signWith = (
     : cryptoki.ask("Sign", { key, scheme, message }, { within: withinMs })
 }
 
-/** Its name as in the events of the token; undefined: the signing service does not tell. */
+/** Its name as in the events of the token; undefined: not reported by the signing service. */
 const tokenOf = (exit: Exit.Exit<Signed, SigningFailed>): string | undefined => {
   if (Exit.isSuccess(exit)) {
     const label = exit.value.key?.token

@@ -1,4 +1,4 @@
-/** From what a stream or a connection died of to the refusal its user hears. */
+/** Converts the error of a stream or a connection to the refusal reported to its user. */
 import {
   BrokerDisconnected,
   BrokerRefused,
@@ -45,7 +45,7 @@ export const refusalOfStream = (error: Error, { host, port, cloud }: Target, sta
 const enderOf = (error: Error): ConnectionLost["endedBy"] =>
   ofNetwork.has(errorCode(error) ?? "") ? "network" : undefined
 
-/** The kernel found no way to the broker; ECONNRESET and EPIPE are the broker's own doing. */
+/** The kernel found no route to the broker; ECONNRESET and EPIPE come from the broker. */
 const ofNetwork: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
   "EHOSTUNREACH",
@@ -55,7 +55,7 @@ const ofNetwork: ReadonlySet<string> = new Set([
   "ENETRESET"
 ])
 
-/** The add-on's stream carries what the signer said as its cause. */
+/** The add-on's stream has the signer's error as its cause. */
 const signing = (error: Error, host: string, port: number): MqttRefusal | undefined => {
   if (errorCode(error) !== "ERR_TLS_SIGN") return undefined
   if (error.cause instanceof SigningFailed || error.cause instanceof KeyMismatch) return error.cause

@@ -1,23 +1,23 @@
 /**
- * The TLS session that a connection resumes, and those it receives for the next one: TLS 1.3 sessions for the mapper's own
- * reconnections, in memory, each used once.
+ * The TLS session that a connection resumes, and the ones it receives for the next: TLS 1.3 sessions for the mapper's
+ * own reconnections, in memory, each used once.
  *
- * A resumption proves no possession of the key: it is allowed for at most 24 hours after the handshake that did, also
- * over several resumptions in a row. Sessions of one place are bound to trust store, certificates, key and settings;
- * when one of these changes, all are forgotten. Source: RFC 8446, 4.6.1 and appendix C.4.
+ * A resumption does not prove possession of the key: it is allowed for at most 24 hours after the last handshake that did,
+ * also over several resumptions. Sessions are bound to host, trust store, certificates, key and settings;
+ * when one of these changes, all are dropped. Source: RFC 8446, 4.6.1 and appendix C.4.
  */
 import { Clock, Effect } from "effect"
 import type { Target } from "../../../messages/mqtt.ts"
 import type { TlsSession } from "../../../platform/tls/tls-target.ts"
 import { bootMs } from "../../../runtime/primitives/runtime-clock.ts"
 
-/** How the server was shown that the key is ours: by a session of a connection before, or by a signature now. */
+/** How possession of the key was shown: by a session of an earlier connection, or by a signature now. */
 export type Handshake = "resumed" | "signed"
 
 interface Resumption {
   /** Whether the connection can probably be made without the key. */
   readonly isLikely: boolean
-  /** Takes the ticket, which is not used again; asked once there is a connection to use it on. */
+  /** Takes a ticket, which is not used again; called once there is a connection to use it on. */
   readonly take: () => { readonly session: TlsSession; readonly sessionAgeMs: number } | undefined
   /** Of the current connection. */
   readonly keep: (session: TlsSession, handshake: Handshake) => void
@@ -62,7 +62,7 @@ const ifUsable = (bindingOf: () => Buffer): Buffer | undefined => {
 
 export interface Ticket {
   readonly session: TlsSession
-  /** Boot time in milliseconds, suspend included; so are the others. */
+  /** Boot time in milliseconds, including suspend; so are the others. */
   readonly issuedAt: number
   /** When the key last signed for this connection or one it resumes. */
   readonly provenAt: number
@@ -87,7 +87,7 @@ export class TlsTickets {
     return this.usable(place, binding, now).length > 0
   }
 
-  /** The newest; it is not given again. */
+  /** The newest; taken once. */
   take(place: string, binding: Buffer, now: number): Ticket | undefined {
     const tickets = this.usable(place, binding, now)
     const newest = tickets.at(-1)
@@ -113,5 +113,5 @@ const isUsable = ({ session, issuedAt, provenAt }: Ticket, now: number): boolean
 
 const longestMs = 24 * 60 * 60 * 1000
 
-/** Servers give one to four at a time. */
+/** Servers send one to four at a time. */
 const mostKept = 4

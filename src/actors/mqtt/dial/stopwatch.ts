@@ -1,32 +1,32 @@
-/** How long the parts of a connection attempt take, also while one goes on. */
+/** Durations of the parts of a connection attempt, readable while it runs. */
 import { Effect, Exit } from "effect"
 import type { Hop } from "../../../messages/status/snapshot.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/process-time.ts"
 
 export interface Stopwatch {
-  /** A part of the attempt that does not ask the token. */
+  /** A part without the token. */
   readonly step: <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** A part that asks the token; these do not overlap. `tokenOf`: which one it was, by how the part ended. */
+  /** A part that uses the token; these do not overlap. `tokenOf`: which one, from the outcome of the part. */
   readonly measure: <A, E>(
     name: string,
     effect: Effect.Effect<A, E>,
     tokenOf?: (exit: Exit.Exit<A, E>) => string | undefined
   ) => Effect.Effect<A, E>
-  /** What the token has taken so far, in milliseconds; undefined: it was never asked. */
+  /** Time spent in the token so far, in milliseconds; undefined: not used. */
   readonly elapsed: () => number | undefined
-  /** The token is being asked. */
+  /** The token is in use. */
   readonly isRunning: () => boolean
-  /** The parts that have ended, in the order of their start. */
+  /** The completed parts, in the order of their start. */
   readonly hops: () => ReadonlyArray<MeasuredHop>
 }
 
 export interface MeasuredHop extends Hop {
   readonly isOk: boolean
-  /** The label of the token that was asked, where it is known. */
+  /** The label of the token, if known. */
   readonly token?: string
 }
 
-/** Not Effect's clock: it measures the world, and no behaviour depends on it. */
+/** Not Effect's clock: it measures real time, and no behaviour depends on it. */
 export const stopwatch = (): Stopwatch => {
   const begun = processMonotonicMs()
   const hops: Array<MeasuredHop> = []

@@ -1,7 +1,7 @@
 /**
- * What a failed TLS handshake means, from what Node's tls and the addon say of it.
+ * Classifies a failed TLS handshake, from the errors of Node's tls and the add-on.
  *
- * Both are OpenSSL: Node gives words (`code`, `reason`, the alert's number in the message), the addon numbers.
+ * Both are OpenSSL: Node reports strings (`code`, `reason`, the alert's number in the message), the add-on numbers.
  * Sources: RFC 8446, section 6 (alerts); OpenSSL, X509_STORE_CTX_get_error(3).
  */
 import { type DialFailed, TlsFailed } from "../../../messages/mqtt.ts"
@@ -9,7 +9,7 @@ import { type DialFailed, TlsFailed } from "../../../messages/mqtt.ts"
 type Reason = TlsFailed["reason"]
 type Place = Pick<DialFailed, "host" | "port"> & Pick<TlsFailed, "cloud">
 
-/** Undefined when it was the network that failed, not TLS. */
+/** Undefined: a failure of the network, not of TLS. */
 export const tlsFailure = (error: Error, { host, port, cloud }: Place): TlsFailed | undefined => {
   const facts = factsOf(error)
   const reason = byAlert(facts) ?? byVerification(facts) ?? byWords(facts)
@@ -18,7 +18,7 @@ export const tlsFailure = (error: Error, { host, port, cloud }: Place): TlsFaile
 
 interface Facts {
   readonly code: string
-  /** OpenSSL's own words. */
+  /** OpenSSL's message. */
   readonly words: string
   readonly alert: number | undefined
   readonly verifyCode: number | undefined
@@ -50,7 +50,7 @@ const alertIn = (message: string): number | undefined => {
   return found === undefined ? undefined : Number(found)
 }
 
-/** RFC 8446, section 6; 43 to 49 judge the certificate we sent. */
+/** RFC 8446, section 6; 43 to 49 concern the certificate we sent. */
 const alerts: Readonly<Record<number, Reason>> = {
   40: "handshakeRefused",
   42: "certificateRefused",
@@ -68,7 +68,7 @@ const alerts: Readonly<Record<number, Reason>> = {
 
 const byAlert = ({ alert }: Facts): Reason | undefined => (alert === undefined ? undefined : (alerts[alert] ?? "other"))
 
-/** X509_V_ERR_*; all others mean that no trusted certificate vouches for the server. */
+/** X509_V_ERR_*; all others mean that no trusted certificate issued the server's. */
 const verifyCodes: Readonly<Record<number, Reason>> = {
   9: "serverCertificateNotYetValid",
   10: "serverCertificateExpired",

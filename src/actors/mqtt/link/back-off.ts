@@ -1,10 +1,10 @@
 /**
- * How long a link waits before it tries again.
+ * The back-off of a link.
  *
- * Waits double from the initial to the maximum interval. Each is drawn independently between half and all of it, however many
- * there were before: devices that lost their cloud in the same second do not come back in the same second, not even
- * after hours. A connection that was established and lost is tried again within 30 s; the doubling starts over when one
- * has held for the reset window.
+ * Delays double from the initial to the maximum interval. Each is randomised between half and all of it, independently of
+ * earlier ones: devices that lost their cloud in the same second do not reconnect in the same second, even
+ * after hours. A connection that was established and lost is retried within 30 s; doubling restarts when one
+ * has lasted for the reset window.
  */
 import type { RetryTrigger } from "../../../messages/retry-trigger.ts"
 
@@ -15,7 +15,7 @@ export interface BackOffSettings {
 }
 
 interface BackOff {
-  /** Failures in a row, those that wait for a token left out. */
+  /** Consecutive failures, without those that wait for a token. */
   readonly failures: number
   readonly waitMs: number
 }
@@ -23,14 +23,14 @@ interface BackOff {
 export const noFailures: BackOff = { failures: 0, waitMs: 0 }
 
 export interface Failed {
-  /** How long the connection had been up; 0 when it never was. */
+  /** How long the connection was up; 0: never. */
   readonly heldMs: number
   readonly retryTrigger: RetryTrigger
 }
 
 /**
- * What only a person can repair waits a minute at least, with the default of 5 s. A token that is plugged in again is found
- * by who asks, and asking costs the cloud nothing: those waits stay short. `random`: from 0 up to 1.
+ * Failures that need a person wait at least a minute, with the default of 5 s. Failures of the token are retried
+ * sooner: only a request detects that it is back, and costs the cloud nothing. `random`: from 0 up to 1.
  */
 export const afterFailure = (settings: BackOffSettings, before: BackOff, failed: Failed, random: number): BackOff => {
   const { initialMs, maximumMs, resetAfterMs } = settings
@@ -51,10 +51,10 @@ export const afterFailure = (settings: BackOffSettings, before: BackOff, failed:
   return { failures: before.failures + 1, waitMs: wait(wanted) }
 }
 
-/** The initial interval is never undercut. */
+/** Never below the initial interval. */
 const atMost = (limitMs: number, initialMs: number): number => Math.max(limitMs, initialMs)
 
-/** How often the initial interval may double without passing the limit. */
+/** How often the initial interval may double within the limit. */
 const doublingsUpTo = (limitMs: number, initialMs: number): number =>
   Math.max(0, Math.ceil(Math.log2(limitMs / Math.max(initialMs, 1))))
 
@@ -63,8 +63,8 @@ const mostDoublings = 40
 
 const personFactor = 12
 
-/** A token actor stops looking for it a minute after the last request. */
+/** A token actor stops polling a minute after the last request. */
 const longestForTokenMs = 30_000
 
-/** The network was there, and so was the cloud: what flapped is well again soon, or is not. */
+/** Network and cloud were reachable, so a short outage is likely. */
 const longestAfterLossMs = 30_000

@@ -1,20 +1,20 @@
 /**
- * The messages of a link between its broker and its receiver: in order, and bounded whatever the broker does.
+ * The messages of a link between its broker and its receiver: in order, and bounded even if the broker exceeds its limits.
  *
- * At most `window` messages are with the receiver, and few enough that their bytes stay bounded too. Of those that wait,
- * QoS 0 beyond its bound drops the oldest QoS 0 and counts it. QoS 1 beyond its bound is overflow, and so is all
- * QoS 1 after it on the same connection: its PUBACK is withheld, the broker has it still, and sends it again on the next
- * connection. That one is due as soon as everything before it is done. (Mosquitto 2.0.11 sends thousands where it should
- * send 20; 2.0.21 keeps to its number.)
+ * At most `window` messages are with the receiver, and their bytes are bounded too. Of the waiting ones, QoS 0 beyond its
+ * bound drops the oldest QoS 0 and counts it. QoS 1 beyond its bound is overflow, and so is all
+ * QoS 1 after it on the same connection: its PUBACK is withheld, so the broker keeps it and redelivers it on the next
+ * connection. That one is due as soon as everything before it is done. (Mosquitto 2.0.11 sends thousands instead of
+ * 20; 2.0.21 keeps the limit.)
  */
 import type { Delivery, MqttMessage } from "../../../messages/mqtt.ts"
 import { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
 import type { Inbound } from "../broker-connection.ts"
 
 export interface WindowBounds {
-  /** How many messages the receiver may have in its hands. */
+  /** Maximum number of unacknowledged messages at the receiver. */
   readonly window: number
-  /** It gets no further message while it has so many bytes in its hands. */
+  /** It gets no further message while it has this many bytes. */
   readonly windowBytes: number
   readonly waitingQos0: number
   readonly waitingQos0Bytes: number
@@ -23,13 +23,13 @@ export interface WindowBounds {
 }
 
 interface Entry extends Delivery {
-  /** Which connection it came by, counted from 1. */
+  /** The connection it came on, counted from 1. */
   readonly connection: number
   readonly packetId: number | undefined
 }
 
 export class InboundWindow {
-  /** QoS 0 that found no room. */
+  /** QoS 0 without room. */
   dropped = 0
   private readonly bounds: WindowBounds
   private readonly past: { deliveries: number }
@@ -74,7 +74,7 @@ export class InboundWindow {
     return [...this.outstanding.values()].every((entry) => entry.packetId === undefined)
   }
 
-  /** The next message for the receiver; undefined when none waits or it has its hands full. */
+  /** The next message for the receiver; undefined: none waits, or its window is full. */
   take(): Delivery | undefined {
     const { window, windowBytes } = this.bounds
     if (this.outstanding.size >= window || this.outstandingBytes >= windowBytes) return undefined
@@ -97,7 +97,7 @@ export class InboundWindow {
     return taken
   }
 
-  /** The receiver is done with it. Answers whose PUBACK is due, by which connection. */
+  /** The receiver is done with it. Returns the due PUBACKs, by connection. */
   settle(delivery: number): { readonly connection: number; readonly packetId: number } | undefined {
     const entry = this.outstanding.get(delivery)
     if (entry === undefined) return undefined
@@ -113,7 +113,7 @@ export class InboundWindow {
     this.waiting = this.waiting.filter((entry) => !willBeRedelivered(entry))
   }
 
-  /** What is with the receiver, in the order it was given: for a receiver that has lost it. */
+  /** Messages at the receiver, in order: for a receiver that has lost them. */
   withReceiverInOrder(): ReadonlyArray<Delivery> {
     return [...this.outstanding.values()]
   }

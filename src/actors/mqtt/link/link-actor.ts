@@ -1,8 +1,8 @@
 /**
  * One broker, kept connected.
  *
- * Messages that come in go to the receiver in order, those that came together in one piece; PUBACK leaves when the
- * receiver is done with them. What the receiver had in its hands when it was restarted, it is given again.
+ * Received messages are sent to the receiver in order, in batches of those that arrived together; PUBACK is sent when the
+ * receiver is done with them. When the receiver is restarted, it gets its unacknowledged messages again.
  */
 import { Deferred, Effect, Queue, type Scope } from "effect"
 import type {
@@ -22,9 +22,9 @@ import { type Link, type LinkOptions, type LinkPast, makeLink } from "./link.ts"
 import { keepUp } from "./link-upkeep.ts"
 
 /**
- * Publishes keep their place until they are acknowledged, so this bounds them as well. `refuse`, not `block`: links and their
- * receiver send to each other, and one of them must not wait. The receiver has at most `bounds.window` messages in its
- * hands, half as many, so the mailbox does not fill.
+ * Publishes hold a place until they are acknowledged, so this bounds them as well. `refuse`, not `block`: links and their
+ * receiver send to each other, and one of them must not wait. The receiver has at most `bounds.window` messages, half as
+ * many, so the mailbox does not fill.
  */
 export const linkMailbox: MailboxSpec = { capacity: 4096, overflow: { policy: "refuse" } }
 
@@ -33,7 +33,7 @@ export const linkBehaviour = (
   connect: Connect,
   receiver: LinkUserRef
 ): Behaviour<LinkProtocol> => {
-  // A delivery, or a connection, of the last incarnation must not be taken for one of the next.
+  // Deliveries and connections of the last incarnation must not be confused with those of the next.
   const past: LinkPast = { deliveries: 0, connections: 0 }
   return {
     // A waiting publish never delays an Acknowledge.
@@ -79,7 +79,7 @@ const publishAll = (
     const notSent = Effect.succeed({ sent: false, failed: [] })
     if (past.connections !== wanted) return notSent
     const { connection } = gate
-    // Told that it is up, and about to open; or closed already, and then the next to open is another one.
+    // Up, and about to open; or already closed, and then the next to open is another one.
     if (connection === undefined)
       return status._tag === "Up"
         ? Effect.andThen(gate.pass, publishAll(link, { messages, connection: wanted }))
@@ -109,7 +109,7 @@ const acknowledge = (link: Link, deliveries: ReadonlyArray<number>): Effect.Effe
     const due: Array<number> = []
     for (const delivery of deliveries) {
       const settled = window.settle(delivery)
-      // Of an earlier connection: the broker sends it again, under another id.
+      // Of an earlier connection: the broker redelivers it with another id.
       if (settled?.connection === past.connections) due.push(settled.packetId)
     }
     Queue.offerUnsafe(wakeUp, undefined)
@@ -131,10 +131,10 @@ const deliverWaiting = (link: Link): Effect.Effect<void> =>
   })
 
 const give = ({ receiver, options }: Link, deliveries: ReadonlyArray<Delivery>): Effect.Effect<void> =>
-  // A receiver that has stopped for good gets nothing more; one that is restarted gets it again.
+  // A receiver that has stopped permanently gets nothing more; one that is restarted gets it again.
   Effect.ignore(receiver.tell("Received", { side: options.side, deliveries }))
 
-/** Few enough that what is acknowledged together does not wait long for its last. */
+/** Small enough that messages acknowledged together do not wait long for the last. */
 const mostAtOnce = 50
 
 const giveAgainAfterRestart = (

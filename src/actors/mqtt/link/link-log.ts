@@ -1,4 +1,4 @@
-/** What a link says in the log, in the words of thin-edge's mapper. */
+/** The log lines of a link, in the words of thin-edge's mapper. */
 import { Effect } from "effect"
 import { quoted } from "../../../messages/explain/explanation.ts"
 import { refusedFilter } from "../../../messages/explain/mqtt.ts"
@@ -10,9 +10,9 @@ import type { Handshake } from "../dial/resumption.ts"
 /** The name of a link in the log. The bridge's links differ by their side. */
 export interface LinkLogName {
   readonly target: string
-  /** `MQTT bridge`, or what else has the connection. */
+  /** `MQTT bridge`, or the name of another user of the connection. */
   readonly name: string
-  /** Another link says the same of the same broker: its ups and downs are for debugging, except when they are many. */
+  /** Another link logs the same about the same broker: its changes are logged at debug level, except when frequent. */
   readonly isSecond: boolean
 }
 
@@ -21,7 +21,7 @@ interface LogSource {
   readonly side: Side
 }
 
-/** `before`: the failure that was told last; the same one again, after a short wait, is worth a line for debugging only. */
+/** `before`: the last logged failure; the same one again, after a short delay, is logged at debug level. */
 export const logStatus = (source: LogSource, status: LinkStatus, before: LinkStatus | undefined): Effect.Effect<void> =>
   logged(source, statusLine(source, status, before))
 
@@ -72,7 +72,7 @@ export const logHandshake = (source: LogSource, handshake: Handshake | undefined
         )
       )
 
-/** `isKept`: the broker keeps the session, and with it what did not fit. */
+/** `isKept`: the broker keeps the session, and with it the overflow. */
 export const logOverflow = (source: LogSource, isKept: boolean): Effect.Effect<void> => {
   const text = `${prefix(source)}: receive buffer full: too many messages from ${source.side} broker`
   return logged(
@@ -89,7 +89,7 @@ export const logOversized = (source: LogSource, { topic, size }: OversizedPublis
     )
   )
 
-/** Later ones got theirs. */
+/** Later ones were acknowledged. */
 export const logMissingAcks = (source: LogSource, missing: number): Effect.Effect<void> =>
   logged(
     source,
@@ -98,7 +98,7 @@ export const logMissingAcks = (source: LogSource, missing: number): Effect.Effec
     )
   )
 
-/** Whichever link it is: each loss alone may be worth no line. */
+/** For every link: a single loss may not be logged. */
 export const logLostOften = (
   source: LogSource,
   { times, withinMinutes }: { readonly times: number; readonly withinMinutes: number },
@@ -114,9 +114,9 @@ export const logLostOften = (
 export const logRetry = (source: LogSource, because: string): Effect.Effect<void> =>
   logged(source, Effect.logInfo(`${prefix(source)} reconnecting to ${source.side} broker now: ${because}`))
 
-/** A module's own words may hold a process id or a time, another one at each attempt. */
+/** A module's message may contain a process id or a time that differs at each attempt. */
 const sameButNumbers = (one: string, other: string): boolean => one.replace(/\d+/g, "0") === other.replace(/\d+/g, "0")
 
 const worthALineMs = 60_000
-/** Attempts with short pauses: a failure that goes on is in the last minutes of the log, too. */
+/** Attempts with short delays: a lasting failure also appears in the last minutes of the log. */
 const namedEvery = 20

@@ -30,7 +30,7 @@ import {
   logStatus
 } from "./link-log.ts"
 
-/** Never ends by itself; interrupted, it publishes `onDisconnect` and sends DISCONNECT. */
+/** Never completes; when interrupted, it publishes `onDisconnect` and sends DISCONNECT. */
 export const keepUp = (link: Link): Effect.Effect<never> =>
   Effect.gen(function* () {
     const { target, backOff: settings } = link.options
@@ -38,7 +38,7 @@ export const keepUp = (link: Link): Effect.Effect<never> =>
     let backOff = noFailures
     for (let attempt = 1; ; attempt++) {
       yield* changeStatus(link, { _tag: "Connecting", attempt })
-      // This attempt already covers what asked for "now" before it.
+      // This attempt already covers earlier requests to retry now.
       yield* Queue.clear(link.retry)
       const { failure: ended, heldMs, hadUnacknowledged } = yield* connectOnce(link)
       if (ended === undefined) continue
@@ -62,14 +62,14 @@ const logIfLostOften = (link: Link, losses: Losses, failure: MqttRefusal): Effec
   })
 
 interface Outcome {
-  /** Undefined: nothing is wrong, but another connection is due. */
+  /** Undefined: no failure, but another connection is due. */
   readonly failure: MqttRefusal | undefined
-  /** How long the gate was open, in milliseconds from 1 on; 0: it never was. */
+  /** How long the gate was open, in milliseconds from 1 on; 0: never. */
   readonly heldMs: number
   readonly hadUnacknowledged: boolean
 }
 
-/** One connection, from dialling to its end. */
+/** One connection, from dialling until it ends. */
 const connectOnce = (link: Link): Effect.Effect<Outcome> =>
   Effect.gen(function* () {
     let openedAt: number | undefined
@@ -106,7 +106,7 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
 const logNextOversized = (link: Link): Effect.Effect<void> =>
   Effect.flatMap(Queue.take(link.oversized), (publish) => logOversized(link.options, publish))
 
-/** Subscriptions and the onConnect messages, each confirmed. Answers what was not granted. */
+/** Subscriptions and the onConnect messages, each confirmed. Returns the subscriptions that were not granted. */
 const prepare = (link: Link, connection: Connection): Effect.Effect<ReadonlyArray<SubscriptionFault>, MqttRefusal> =>
   Effect.gen(function* () {
     if (connection.sessionPresent) link.window.sessionResumed(link.past.connections)
@@ -122,7 +122,7 @@ const prepare = (link: Link, connection: Connection): Effect.Effect<ReadonlyArra
     return faults
   })
 
-/** Retained messages are wanted once: the broker has given them to the session already when it was kept. */
+/** Retained messages are requested once: with a kept session the broker has sent them already. */
 const subscribe = (link: Link, connection: Connection, filters: ReadonlyArray<string>) =>
   Effect.map(inTime(link, "SUBACK", connection.subscribe(filters, 1, "ifNew")), (codes) =>
     subscriptionFaults(filters, codes, 1)
@@ -131,7 +131,7 @@ const subscribe = (link: Link, connection: Connection, filters: ReadonlyArray<st
 const openGate = (link: Link, connection: Connection, faults: ReadonlyArray<SubscriptionFault>): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { past, gate, wakeUp } = link
-    // Told before the first message that goes either way.
+    // Published before the first message in either direction.
     const { sessionPresent, handshake } = connection
     yield* changeStatus(link, { _tag: "Up", sessionPresent, connection: past.connections, faults, handshake })
     gate.open(connection)
@@ -144,11 +144,11 @@ const changeStatus = (link: Link, status: LinkStatus): Effect.Effect<void> =>
     const { side } = link.options
     yield* logStatus(link.options, status, link.lastReported)
     if (status._tag !== "Connecting") link.lastReported = status
-    // A receiver that has stopped for good needs no news; one that is restarted asks for it.
+    // A receiver that has stopped permanently needs no update; one that is restarted asks for it.
     yield* Effect.ignore(link.receiver.tell("LinkChanged", { side, status }))
   })
 
-/** Runs also while everything around it is being interrupted, but not for long. */
+/** Runs even during interruption, with a time limit. */
 const disconnectCleanly = (link: Link, connection: Connection): Effect.Effect<void> =>
   Effect.gen(function* () {
     const published = Effect.forEach(link.options.onDisconnect, connection.publish, { discard: true })
@@ -159,8 +159,8 @@ const disconnectCleanly = (link: Link, connection: Connection): Effect.Effect<vo
   })
 
 /**
- * Fails when the broker acknowledges nothing, or leaves out some: what it has discarded is sent again on another connection.
- * Told once a connection.
+ * Fails if the broker acknowledges nothing, or not all: discarded messages are sent again on another connection.
+ * Logged once per connection.
  */
 const watchAcks = (link: Link, { unacknowledged }: Connection): Effect.Effect<never, MqttRefusal> =>
   Effect.gen(function* () {
@@ -186,7 +186,7 @@ const inTime = <A>(link: Link, waitingFor: "SUBACK" | "PUBACK", effect: Effect.E
 const silent = ({ options }: Link, waitingFor: "SUBACK" | "PUBACK", afterMs: number) =>
   new BrokerSilent({ host: options.target.host, port: options.target.port, waitingFor, afterMs, signingMs: undefined })
 
-/** AWS IoT takes no more in one SUBSCRIBE. */
+/** AWS IoT accepts no more in one SUBSCRIBE. */
 const filtersAtOnce = 8
 
 const confirmedWithinMs = 20_000
@@ -196,13 +196,13 @@ const pubackWithinMs = 120_000
 
 export interface Loss {
   readonly failure: MqttRefusal
-  /** How long the connection had been up. */
+  /** How long the connection was up. */
   readonly heldMs: number
-  /** Publishes were waiting for their PUBACK: then a message may be why the broker disconnected. */
+  /** Publishes were waiting for PUBACK, so a message may have caused the disconnect. */
   readonly hadUnacknowledged: boolean
 }
 
-/** What the ends of established connections say together: the link is lost often, or another client uses its id. */
+/** Evaluates the ends of established connections: the link is lost often, or another client uses its id. */
 export class Losses {
   private readonly target: Target
   private times: Array<number> = []
@@ -218,7 +218,7 @@ export class Losses {
     this.short = 0
   }
 
-  /** What is to be told of this end. */
+  /** What to report about this end. */
   judge({ failure, heldMs, hadUnacknowledged }: Loss): MqttRefusal {
     const isByPeer =
       failure._tag === "BrokerDisconnected" || (failure._tag === "ConnectionLost" && failure.endedBy === undefined)
@@ -229,7 +229,7 @@ export class Losses {
     return new ClientIdContested({ host, port, clientId, times: this.short })
   }
 
-  /** How often the connection was lost lately, where that is often and was not told lately. `now`: monotonic milliseconds. */
+  /** Number of recent losses, if it is high and was not reported recently. `now`: monotonic milliseconds. */
   often(now: number): { readonly times: number; readonly withinMinutes: number } | undefined {
     this.times = [...this.times.filter((time) => time > now - windowMs), now].slice(-mostTimes)
     if (this.times.length < oftenInWindow || now - this.toldAt < windowMs) return undefined
@@ -238,7 +238,7 @@ export class Losses {
   }
 }
 
-/** A client that takes the id over, and the one that lost it, both come back within seconds. */
+/** A client that takes over the id, and the one that lost it, both reconnect within seconds. */
 const shortMs = 15_000
 const shortInARow = 3
 

@@ -1,4 +1,4 @@
-/** What the parts of a link share. */
+/** State shared by the parts of a link. */
 import { Deferred, Effect, Queue, type Scope } from "effect"
 import type { LinkStatus, LinkUserRef, MqttMessage, MqttRefusal, Side, Target } from "../../../messages/mqtt.ts"
 import type { Connection } from "../broker-connection.ts"
@@ -12,7 +12,7 @@ export interface LinkOptions {
   readonly target: Target
   /** Subscribed with QoS 1 at every connection, before anything is published. */
   readonly filters: ReadonlyArray<string>
-  /** Those of them without which the link is of no use: refused, the link is down. */
+  /** Required ones: if one is refused, the link is down. */
   readonly neededFilters: ReadonlyArray<string>
   readonly backOff: BackOffSettings
   /** Published at every connection, before anything else. */
@@ -31,19 +31,19 @@ export interface Link {
   readonly window: InboundWindow
   /** Signals that a message may be waiting for the receiver. */
   readonly wakeUp: Queue.Queue<void>
-  /** Asks for an attempt now: it may succeed. */
+  /** Requests an attempt now. */
   readonly retry: Queue.Queue<string>
   /** Messages that were too large, for the log. */
   readonly oversized: Queue.Queue<OversizedPublish>
   status: LinkStatus
-  /** The last status that was the end of an attempt. */
+  /** The last status that ended an attempt. */
   lastReported: LinkStatus | undefined
-  /** Fulfilled when another connection is due; of the connection that is. */
+  /** Completes when another connection is due; of the current connection. */
   reconnect: Deferred.Deferred<void>
   readonly past: LinkPast
 }
 
-/** What outlives a restart of the actor: neither number is used twice. */
+/** Survives a restart of the actor: neither number is used twice. */
 export interface LinkPast {
   deliveries: number
   connections: number
@@ -74,7 +74,7 @@ export const makeLink = (
     return link
   })
 
-/** Holds back publishes until the connection is ready for them. */
+/** Blocks publishes until the connection is ready for them. */
 class Gate {
   /** The connection, while the gate is open. */
   connection: Connection | undefined

@@ -1,4 +1,4 @@
-/** Executes the requests of a token host. Keeps the loaded module and the sessions of its slots, and decides nothing. */
+/** Executes the requests of a token host. Holds the loaded module and the sessions of its slots, and makes no decisions. */
 
 import { closeSync, constants, openSync } from "node:fs"
 import { errorCode, messageOf } from "../../../../platform/process/error-code.ts"
@@ -13,7 +13,7 @@ import { type HostSlot, hostSlot, type SignTimes, sign } from "./slot.ts"
 
 /** The state of one host process. */
 export interface HostState {
-  /** It was to be another user, and is not: no module is loaded as root. */
+  /** It could not switch to another user: no module is loaded as root. */
   readonly userProblem: string | undefined
   module: Pkcs11Module | undefined
   readonly slots: Map<string, HostSlot>
@@ -22,7 +22,7 @@ export interface HostState {
 
 type Asked<Name extends keyof HostRequests> = HostRequests[Name]["asked"]
 
-/** Never throws: what went wrong is in the reply. */
+/** Never throws: errors are in the reply. */
 export const reply = async (state: HostState, request: HostRequest): Promise<HostReply> => {
   try {
     return { call: request.call, answer: await answer(state, request) }
@@ -92,7 +92,7 @@ const answer = async (state: HostState, request: HostRequest): Promise<unknown> 
   }
 }
 
-/** One slot whose token cannot be read must not hide the others. */
+/** A slot whose token cannot be read must not hide the others. */
 const presentToken = (module: Pkcs11Module, slot: Handle): ReadonlyArray<TokenInfo> => {
   try {
     return [module.token(slot)]
@@ -103,8 +103,8 @@ const presentToken = (module: Pkcs11Module, slot: Handle): ReadonlyArray<TokenIn
 }
 
 /**
- * False: the module reports an existing login, also after a logout. The logout is there
- * because otherwise this PIN would never have been looked at.
+ * False: the module reports an existing login, even after a logout. Logs out first,
+ * because otherwise this PIN would never have been checked.
  */
 const login = (module: Pkcs11Module, session: Handle, pin: string): boolean => {
   const isLoggedIn = (): boolean => {
@@ -120,7 +120,7 @@ const login = (module: Pkcs11Module, session: Handle, pin: string): boolean => {
   try {
     module.logout(session)
   } catch (error) {
-    // A module that contradicts itself, or cannot log out, is asked once more all the same.
+    // A module that contradicts itself, or cannot log out, is called once more.
     if (!(error instanceof ModuleFault)) throw error
   }
   return isLoggedIn()
@@ -154,8 +154,8 @@ const refusalOf = (error: unknown): HostRefusal => {
 }
 
 /**
- * Whether this process may open the device nodes of its module. A sandbox closes them whatever their mode says, and the kernel
- * then answers EPERM; a module waits, or reports that there is no token. `open` returns a descriptor, as openSync.
+ * Whether this process may open the device nodes of its module. A sandbox closes them whatever their mode, and the kernel
+ * then returns EPERM; a module waits, or reports that there is no token. `open` returns a descriptor, as openSync.
  * Source: systemd.resource-control(5), DevicePolicy; Linux, security/device_cgroup.c.
  */
 export const checkDevices = (devices: ReadonlyArray<string>, open = openForUse): void => {
@@ -163,7 +163,7 @@ export const checkDevices = (devices: ReadonlyArray<string>, open = openForUse):
     try {
       closeSync(open(path))
     } catch (error) {
-      // Anything else is for the module to report: a TPM without resource manager is busy while another program has it.
+      // Other errors are reported by the module: a TPM without resource manager is busy while another program uses it.
       if (errorCode(error) === "EPERM") throw new LoadFault("deviceClosed", path)
     }
   }

@@ -1,13 +1,13 @@
 /**
- * The sessions of one slot inside a token host, and the signatures that are made on them.
+ * The sessions of one slot inside a token host, and the signatures made on them.
  *
- * One session, the login session, holds the login and does what is not a signature. Signatures take sessions of their own,
- * at most `parallelSigns`, reused when idle; one on which a call failed is closed, since an operation may still be
- * open on it. A token that allows a single session signs on the login session, and everything else waits meanwhile.
+ * One session, the login session, holds the login and is used for everything but signatures. Signatures use their own
+ * sessions, at most `parallelSigns`, reused when idle; one on which a call failed is closed, since an operation may still be
+ * open on it. A token that allows a single session signs on the login session, and other requests wait.
  *
- * A key signs at once, one by one, or in threads, as its last signature took little time or much. A thread lets other
- * signatures run meanwhile, but the way to it costs more than a quick signature. And hardware does one thing at a time:
- * threads would only wait for each other in the module, and keep the next C_SignInit waiting.
+ * A key signs synchronously, in turn, or in threads, depending on how long its last signature took. A thread lets other
+ * signatures run meanwhile, but switching to it costs more than a quick signature. And hardware does one thing at a time:
+ * threads would only wait for each other in the module, and delay the next C_SignInit.
  * Source: PKCS #11 v2.40, 5.6 (the login ends with the last session; a session does one thing at a time).
  */
 import { processMonotonicMs } from "../../../../runtime/primitives/process-time.ts"
@@ -19,23 +19,23 @@ import { type HostRequests, parallelSigns } from "../protocol.ts"
 
 export interface HostSlot {
   readonly handle: Handle
-  /** Whether the module says so of the slot. */
+  /** Whether the module reports it for the slot. */
   readonly isHardware: boolean
-  /** Runs on the login session, opening it if need be. */
+  /** Runs on the login session, opening it if necessary. */
   readonly onLoginSession: <A>(use: (session: Handle) => A) => Promise<A>
-  /** Runs on a read-write session of its own, closed afterwards. */
+  /** Runs on a separate read-write session, closed afterwards. */
   readonly onWriter: <A>(use: (session: Handle) => Promise<A> | A) => Promise<A>
   /** Runs on one of the sessions for signatures; waits for one if all are busy. */
   readonly onSigner: <A>(use: (session: Handle) => Promise<A>) => Promise<A>
   /** Closes every session, after the running signatures. */
   readonly closeAll: () => Promise<void>
-  /** Ends the login, if there is one. Only when nothing is in flight. */
+  /** Logs out, if logged in. Only when nothing is in flight. */
   readonly logOut: () => void
 }
 
 interface Signer {
   readonly session: Handle
-  /** Rises with closeAll: a session of an earlier age is closed already. */
+  /** Incremented by closeAll: sessions of earlier values are closed already. */
   readonly age: number
 }
 
@@ -132,7 +132,7 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
     },
     closeAll: async () => {
       isClosing = true
-      // Closing a session under a running signature crashes modules.
+      // Closing a session during a signature crashes modules.
       while (busy > 0) await waitForChange()
       isClosing = false
       age += 1
@@ -148,7 +148,7 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
       try {
         module.logout(loginSession)
       } catch {
-        // Not logged in, or a session that is dead: there is no login to end.
+        // Not logged in, or a dead session: no login to end.
       }
     }
   }
@@ -158,13 +158,13 @@ const closeQuietly = (module: Pkcs11Module, session: Handle): void => {
   try {
     module.closeSession(session)
   } catch {
-    // It is given up either way; a dead session is the usual reason.
+    // Dropped in any case; usually the session is dead.
   }
 }
 
-/** What a host remembers of its signatures. */
+/** A host's measurements of its signatures. */
 export class SignTimes {
-  /** By slot and key: how long the last one took that began when no thread was at work, in milliseconds. */
+  /** By slot and key: duration of the last one that started while no thread was busy, in milliseconds. */
   private readonly last = new Map<string, number>()
   private inThreads = 0
   private turn: Promise<void> = Promise.resolve()
@@ -174,7 +174,7 @@ export class SignTimes {
     return this.last.get(`${slot} ${handle}`) ?? Number.POSITIVE_INFINITY
   }
 
-  /** Begins to measure; answers what to call when the signature is made. */
+  /** Starts measuring; returns the function to call when the signature is done. */
   start({ slot, handle }: Asked): () => number {
     const isAlone = this.inThreads === 0
     const beganAt = processMonotonicMs()
@@ -194,7 +194,7 @@ export class SignTimes {
     }
   }
 
-  /** One after the other. The answer of the first leaves before the second begins, and after some new requests are read. */
+  /** In turn. The response of the first is sent before the second starts, and after some new requests are read. */
   inTurn<A>(work: () => A): Promise<A> {
     const done = this.turn.then(work)
     const rest = () => {

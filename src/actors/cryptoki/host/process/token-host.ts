@@ -1,9 +1,9 @@
 /**
- * The token host: a child process that holds one PKCS#11 module, so that a call that hangs or crashes costs only it.
+ * The token host: a child process that loads one PKCS#11 module, so that a call that hangs or crashes affects only it.
  *
- * Frames go over descriptor 3; standard output and error belong to the module. It ignores the signals a terminal or
- * a service manager sends to the whole group and ends when descriptor 3 closes: what is in flight is waited for,
- * then its logins end and the module is finalised (a TPM without resource manager would stay blocked otherwise).
+ * Frames use descriptor 3; standard output and error belong to the module. It ignores the signals a terminal or
+ * a service manager sends to the whole group and exits when descriptor 3 closes: after the calls in flight it logs out
+ * and finalises the module (a TPM without resource manager would stay blocked otherwise).
  */
 import "../../../../platform/process/no-debugger.ts"
 import { Socket } from "node:net"
@@ -22,29 +22,29 @@ import { SignTimes } from "./slot.ts"
 
 const main = (): void => {
   const [parent = "", user = "", tracing = ""] = process.argv.slice(2)
-  // In ps, and in what the kernel and systemd-coredump log of a module that crashes; otherwise it would be "node".
+  // In ps, and in logs of the kernel and systemd-coredump about a crashed module; otherwise it would be "node".
   process.title = "tedge-token-host"
   leaveNoCore()
   const userProblem = become(givenUser(user))
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
-  // After the change of user, which takes the signal back (prctl(2)).
+  // After the change of user, which clears the signal (prctl(2)).
   if (!diesWithParent(Number(parent))) return
   const state: HostState = { userProblem, module: undefined, slots: new Map(), signTimes: new SignTimes() }
   const inFlight = new ShortLivedSet<Promise<void>>()
-  // Node would otherwise close its side with the parent's, which takes that for a lost host and kills it.
+  // Node would otherwise close its side with the parent's, which treats that as a lost host and kills it.
   const pipe = new Socket({ fd: 3, readable: true, writable: true, allowHalfOpen: true })
   const read = frameReader()
   const send = frameWriter((bytes) => pipe.write(bytes))
   if (tracing !== "") traceCalls((traced) => send({ traced }), processMonotonicMs)
   const end = () => {
     void Promise.allSettled(inFlight).then(() =>
-      // Behind the answers that are on their way out.
+      // After the responses that are being sent.
       setImmediate(() => {
         for (const slot of state.slots.values()) slot.logOut()
         try {
           state.module?.finalize()
         } catch {
-          // The process ends now; no caller is left.
+          // A blocked host exits two seconds after a parent that was killed; without the add-on, once it is no longer blocked.
         }
         process.exit(0)
       })
