@@ -100,8 +100,10 @@ const follow = (): void => {
     live.className = ""
   })
   events.addEventListener("error", () => {
-    live.textContent = "the command that serves this page has ended: run tedge status --web again"
+    live.textContent = "no connection to tedge status --web: it has ended, or the tunnel to the device is interrupted"
     live.className = "ended"
+    // What is shown is of before, until a service says more.
+    byId("service").classList.add("stale")
   })
   events.addEventListener("message", ({ data }: MessageEvent<string>) => hear(JSON.parse(data) as Told))
 }

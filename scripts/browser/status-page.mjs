@@ -158,6 +158,26 @@ const checks = {
     }
   },
 
+  "a page that has lost its command says so, shows what it has as of before, and goes on when it is back": async ({
+    open,
+    command
+  }) => {
+    const page = await open()
+    await page.addInitScript(
+      "EventSource = class extends EventSource { constructor(url) { super(url); window.last = this } }"
+    )
+    await page.goto(command.url)
+    await card(page, "bridge", "up for").waitFor()
+    const isStale = await page.evaluate(
+      "last.dispatchEvent(new Event('error')), document.querySelector('main').matches('.stale')"
+    )
+    assert.equal(isStale, true)
+    await page.locator("#live.ended", { hasText: "no connection" }).waitFor()
+    await page.evaluate("last.dispatchEvent(new Event('open'))")
+    await page.locator("#live", { hasText: /^live$/ }).waitFor()
+    await page.locator("main:not(.stale)").waitFor()
+  },
+
   "a connection whose service is down is shown as it is set": async ({ open, command }) => {
     const page = await open()
     await page.goto(command.url)
