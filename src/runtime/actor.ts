@@ -1,5 +1,5 @@
 /**
- * Actors as their authors see them: an address, a behaviour, and a place under a supervisor.
+ * The actor API for authors: an address, a behaviour, and a place under a supervisor.
  *
  *   caller                      mailbox                       actor
  *   ------                      -------                       -----
@@ -28,20 +28,20 @@ export interface MailboxSpec {
   readonly overflow: Overflow
 }
 
-/** `stop`: it stays down, and its address says so. `escalate`: the supervisor gives up. */
+/** `stop`: it stays down, and its address reports that. `escalate`: the supervisor fails. */
 export type Decision = "restart" | "stop" | "escalate"
 
 export interface ChildOptions {
-  /** `transient`: restarted when it failed. `temporary`: never. A permanent child that ends without failing has failed, too. */
+  /** `transient`: restarted after a failure. `temporary`: never. A permanent child that ends without failing has failed, too. */
   readonly restart: "permanent" | "transient" | "temporary"
-  /** How long `init` may take. Default 10 s. */
+  /** Time limit of `init`. Default 10 s. */
   readonly startWithin?: Duration.Input
-  /** How long it may finish its work when stopped. Default 5 s. */
+  /** Time limit for finishing its work when stopped. Default 5 s. */
   readonly stopWithin?: Duration.Input
-  /** What becomes of waiting messages when it is restarted. Default `keep`. */
+  /** What happens to waiting messages on a restart. Default `keep`. */
   readonly onRestart?: "keep" | "deadLetter"
   readonly decide?: (cause: Cause.Cause<unknown>) => Decision
-  /** Whom it sends to; checked for missing actors and for circles when the tree starts. */
+  /** The actors it sends to; checked for missing actors and for circles when the tree starts. */
   readonly peers?: ReadonlyArray<AnyRef>
 }
 
@@ -84,7 +84,7 @@ export const child = <P extends Protocol, E, R>(
   behaviour: erased(behaviour)
 })
 
-/** One actor on its own, for short-lived commands and tests: starts now, stops with the scope. */
+/** A single actor, for short-lived commands and tests: starts now, stops with the scope. */
 export const start = <P extends Protocol, E, R>(spec: {
   readonly name: string
   readonly mailbox: MailboxSpec
@@ -107,7 +107,7 @@ export const start = <P extends Protocol, E, R>(spec: {
     })
   )
 
-/** Done when the actor has taken a turn, before what waits in its mailbox; one that does not run is skipped. */
+/** Completes when the actor has taken a turn, before the messages in its mailbox; an actor that does not run is skipped. */
 export const takesTurns = (ref: AnyRef): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const cell = cellOf(ref)

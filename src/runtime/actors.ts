@@ -1,7 +1,7 @@
 /**
  * tedge-actors: typed actors, supervisors and event channels on Effect fibers.
  *
- * The entry of the package, and the one file that hands on names of others. Inside this project import the
+ * The entry point of the package, and the only file that re-exports. Inside this project import the
  * file that declares a name.
  */
 export {

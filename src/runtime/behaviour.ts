@@ -1,15 +1,15 @@
 /**
- * What an actor's author writes, and what the runtime makes of it: a place to be addressed at, and a behaviour.
+ * The parts of an actor: an address, and a behaviour.
  */
 import type { Effect, Scope } from "effect"
 import type { ActorDown, Cell } from "./internal/cell.ts"
 import type { ActorRef, Handlers, Protocol } from "./protocol.ts"
 import type { AnyRef } from "./ref.ts"
 
-/** A place in the tree that messages can be sent to before, while and after an actor lives there. Its ref survives restarts. */
+/** A place in the tree that accepts messages before, while and after an actor runs there. Its ref survives restarts. */
 export interface Address<P extends Protocol> {
   readonly ref: ActorRef<P>
-  /** The runtime's own side of the place. */
+  /** The runtime's internal side of it. */
   readonly cell: Cell
 }
 
@@ -19,7 +19,7 @@ export interface ActorContext<P extends Protocol> {
   readonly task: <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<void, never, R>
   /**
    * Runs `down`, in the actor's own turn and before waiting messages, each time the watched actor ends, and
-   * `up` each time it is ready again. Of an actor that has stopped for good it reports at once.
+   * `up` each time it is ready again. For an actor that has stopped permanently it is called immediately.
    */
   readonly watch: (
     ref: AnyRef,
@@ -28,7 +28,7 @@ export interface ActorContext<P extends Protocol> {
       readonly up?: () => Effect.Effect<void>
     }
   ) => Effect.Effect<void>
-  /** Ends this actor from within: it accepts nothing more, handles what waits, and is done. */
+  /** Ends this actor from within: it accepts nothing more, and handles the waiting messages. */
   readonly stop: Effect.Effect<void>
 }
 

@@ -12,25 +12,25 @@ import { Mailbox } from "./mailbox.ts"
 export interface SubscribeOptions {
   /** How many events may wait for this subscriber. */
   readonly capacity: number
-  /** `wait`: publishers wait for it. `dropOldest`: it misses events, counted. `fail`: it is ended. */
+  /** `wait`: publishers wait for it. `dropOldest`: it misses events, counted. `fail`: its subscription ends. */
   readonly overflow: "wait" | "dropOldest" | "fail"
 }
 
-/** A subscriber that asked to be ended rather than to miss an event. */
+/** A subscriber with the rule `fail` was too slow. */
 export class SubscriberTooSlow extends Data.TaggedError("SubscriberTooSlow")<{ readonly channel: string }> {}
 
-/** A mailbox gives each message to one receiver; a second one would take them away from the first. */
+/** A mailbox has a single receiver; a second one would take messages from the first. */
 export class AlreadyConsumed extends Data.TaggedError("AlreadyConsumed")<{ readonly mailbox: string }> {}
 
 export interface Channel<A> {
   readonly name: string
-  /** Tells everybody; waits for subscribers with the rule `wait`. */
+  /** Publishes to all; waits for subscribers with the rule `wait`. */
   readonly publish: (event: A) => Effect.Effect<void>
-  /** Tells everybody without waiting: a full subscriber with the rule `wait` misses the event, counted. */
+  /** Publishes to all without waiting: a full subscriber with the rule `wait` misses the event, counted. */
   readonly offer: (event: A) => void
   /** For operators. Its subscribers are called in the publisher's step and cannot slow it; what they throw is counted. */
   readonly observable: Observable<A>
-  /** Handles events in a fiber that lives as long as the scope. A defect of the handler is counted, and it goes on. */
+  /** Handles events in a fiber that lives as long as the scope. A defect of the handler is counted, and it continues. */
   readonly subscribe: <R>(
     options: SubscribeOptions,
     handle: (event: A) => Effect.Effect<unknown, never, R>
@@ -100,7 +100,7 @@ class EventChannel<A> implements Channel<A> {
   }
 
   private deliver(inbox: Mailbox<A>, event: A): Effect.Effect<void> {
-    // It can only fail because the subscriber has left meanwhile, who then needs no event.
+    // It can only fail because the subscriber has left, which then needs no event.
     if (inbox.options.overflow.policy === "block") return Effect.ignore(inbox.send(event))
     return Effect.sync(() => this.place(inbox, event))
   }
@@ -195,7 +195,7 @@ class Reader<A, B> {
     this.out = out
   }
 
-  /** Takes as much as there is credit for. An inner stream that ends at once comes back here: hence the flag. */
+  /** Takes as many messages as there is credit. An inner stream that completes synchronously re-enters here: hence the flag. */
   readonly pull = (): void => {
     if (this.isPulling) return
     this.isPulling = true
@@ -282,7 +282,7 @@ export const untilComplete = (stream: Observable<unknown>): Effect.Effect<void, 
         outcome = Effect.void
       }
     })
-    // After everything above it has let go: who waits for this may want to subscribe again.
+    // After all cleanup above: the waiting caller may subscribe again.
     subscription.add(() => {
       if (outcome !== undefined) resume(outcome)
     })

@@ -1,15 +1,15 @@
-/** Why a message did not come to an answer. They belong to the sending, never to what was asked. */
+/** Why an ask got no answer. These errors belong to the sending, never to the request itself. */
 import { Data } from "effect"
 
-/** The message was not accepted: the mailbox was full, or the actor had stopped for good. */
+/** The message was not accepted: the mailbox was full, or the actor had stopped permanently. */
 export class Undeliverable extends Data.TaggedError("Undeliverable")<{
   readonly actor: string
   readonly reason: "full" | "stopped"
-  /** It was given up for a while, and restarts in so many milliseconds. */
+  /** It is parked, and restarts in so many milliseconds. */
   readonly retryInMs?: number
 }> {}
 
-/** The deadline passed. `queued`: it was never handled. `handling`: the actor had begun. */
+/** The deadline passed. `queued`: it was never handled. `handling`: the actor had started. */
 export class AskTimeout extends Data.TaggedError("AskTimeout")<{
   readonly actor: string
   readonly message: string

@@ -1,5 +1,5 @@
 /**
- * What the runtime reports about itself, and where it reports it.
+ * Events of the runtime, and their sink.
  *
  * Events name actors and messages, never payloads. The sink is called in the middle of the runtime's work:
  * it must neither wait nor throw; `observe.ts` makes one that does neither.
@@ -16,7 +16,7 @@ export type RuntimeEvent =
       readonly actor: string
       readonly at: number
       readonly cause: Cause.Cause<unknown>
-      /** When it is tried again; undefined: never. */
+      /** When it is restarted; undefined: never. */
       readonly againAfterMs: number | undefined
     }
   | { readonly _tag: "Stopped"; readonly actor: string; readonly at: number }
@@ -39,7 +39,7 @@ export type RuntimeEvent =
 
 export interface EventSink {
   readonly publish: (event: RuntimeEvent) => void
-  /** From when on a handler counts as slow, in milliseconds. */
+  /** Duration after which a handler counts as slow, in milliseconds. */
   readonly slowAfterMs: number
 }
 

@@ -1,12 +1,12 @@
 /**
- * All supervisors that run in a process, and their actors, as they are now: what `SupervisorHandle.graph` reports of one tree.
+ * All running supervisors of a process, and their current actors: `SupervisorHandle.graph` reports those of one tree.
  *
  * Trees that start where `RunningTrees` is provided are in it, also those that an actor starts for itself.
  */
 import { Context } from "effect"
 import type { GraphNode, SupervisorSpec } from "./supervision.ts"
 
-/** A supervisor as it was specified. */
+/** A supervisor with its specification. */
 export interface SupervisorNode extends Pick<SupervisorSpec, "name" | "strategy" | "intensity" | "onExhausted"> {
   /** The one above; undefined: it is a root. */
   readonly supervisor: string | undefined
@@ -17,7 +17,7 @@ export interface Inspection {
   readonly actors: ReadonlyArray<GraphNode>
 }
 
-/** A root that runs. */
+/** A running root. */
 export interface RunningTree {
   readonly supervisors: ReadonlyArray<SupervisorNode>
   readonly nodes: () => ReadonlyArray<GraphNode>
@@ -26,7 +26,7 @@ export interface RunningTree {
 export class Trees {
   private readonly running = new Set<RunningTree>()
 
-  /** Returns how to take it out again. */
+  /** Returns how to remove it. */
   add(tree: RunningTree): () => void {
     this.running.add(tree)
     return () => void this.running.delete(tree)

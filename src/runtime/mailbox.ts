@@ -1,24 +1,24 @@
 /**
- * The bounded queue in front of an actor: signals overtake data, data keeps its order.
+ * The bounded queue in front of an actor: signals overtake data, data stays in order.
  *
- * A receiver never races two takes. It looks (`poll`), and when there is nothing it waits to be told to look
- * again (`park`); what it removes it hands over in the same synchronous step, so that an interruption can
+ * A receiver never races two takes. It polls, and if there is nothing it parks until it is woken
+ * (`park`); a removed message is handed over in the same synchronous step, so that an interruption can
  * come before or after, never between. A message is either in here or handed over.
  */
 import { Effect } from "effect"
 import { Undeliverable } from "./errors.ts"
 
-/** A message as the rules of a mailbox see it. */
+/** A message for the rules of a mailbox. */
 export interface Message {
   readonly tag: string
   readonly payload: unknown
 }
 
-/** What happens to a message that finds the mailbox full. */
+/** What happens to a message if the mailbox is full. */
 export type Overflow<A = Message> =
   /** The sender waits for room, in the order of sending. */
   | { readonly policy: "block" }
-  /** The sender is refused at once. */
+  /** The sender is refused immediately. */
   | { readonly policy: "refuse" }
   /** A waiting tell with the same key is replaced, and keeps its place; otherwise as `refuse`. */
   | { readonly policy: "coalesce"; readonly key: (message: A) => string }
@@ -34,23 +34,23 @@ export interface MailboxOptions<A> {
   readonly name: string
   readonly capacity: number
   readonly overflow: Overflow<A>
-  /** Of one that is closed for a while: when it is opened again, in milliseconds from now. */
+  /** If it is closed temporarily: when it reopens, in milliseconds from now. */
   readonly reopensInMs?: () => number | undefined
-  /** Messages that `coalesce` must leave alone: each has a waiting asker. */
+  /** Messages that `coalesce` must not replace: each has a waiting asker. */
   readonly neverCoalesced?: (item: A) => boolean
-  /** A message that was accepted and then pushed out by `drop: oldest`. */
+  /** A message that was accepted and then dropped by `drop: oldest`. */
   readonly onEvicted?: (item: A) => void
 }
 
 /** Not safe to share between several receivers: it has one `park` place. */
 export class Mailbox<A, Signal = never> {
-  /** The most data messages that ever waited at once. */
+  /** Maximum number of waiting data messages so far. */
   maxDepth = 0
   /** Lost to `drop`. */
   dropped = 0
   /** Replaced by a newer one with the same key. */
   coalesced = 0
-  /** Found no room, and was told so. */
+  /** Refused for lack of room. */
   refused = 0
   isClosed = false
   readonly options: MailboxOptions<A>
@@ -68,7 +68,7 @@ export class Mailbox<A, Signal = never> {
     return this.options.capacity
   }
 
-  /** How many data messages wait. Senders that are held back are not counted: theirs are not accepted yet. */
+  /** Number of waiting data messages. Blocked senders are not counted: theirs are not accepted yet. */
   get depth(): number {
     return this.data.length
   }
@@ -77,7 +77,7 @@ export class Mailbox<A, Signal = never> {
     return this.senders?.length ?? 0
   }
 
-  /** Puts an item in by the overflow rule. Without `admit` it never waits. */
+  /** Adds an item by the overflow rule. Without `admit` it never waits. */
   place(item: A, admit?: Admit): Placed {
     if (this.isClosed) return "closed"
     if (this.coalesce(item)) return "queued"
@@ -101,7 +101,7 @@ export class Mailbox<A, Signal = never> {
     return this.signals?.shift()
   }
 
-  /** The data message that is next, left where it is. */
+  /** The next data message, without removing it. */
   peek(): A | undefined {
     return this.data[0]
   }
@@ -118,7 +118,7 @@ export class Mailbox<A, Signal = never> {
     return item
   }
 
-  /** Removes the first message that fits, keeping its room until `settle` or `putBack`. */
+  /** Removes the first matching message, keeping its room until `settle` or `putBack`. */
   lease(fits: (item: A) => boolean): A | undefined {
     const index = this.data.findIndex(fits)
     if (index < 0) return undefined
@@ -126,7 +126,7 @@ export class Mailbox<A, Signal = never> {
     return this.data.splice(index, 1)[0]
   }
 
-  /** A message that was leased, or kept its place, is done with. */
+  /** A message that was leased, or kept its place, is done. */
   settle(): void {
     this.leased -= 1
     this.admitSenders()
@@ -139,7 +139,7 @@ export class Mailbox<A, Signal = never> {
     this.notify()
   }
 
-  /** Takes a message out before it was handed over. False when it is no longer here. */
+  /** Removes a message before it was handed over. False if it is no longer here. */
   withdraw(item: A): boolean {
     const index = this.data.indexOf(item)
     if (index >= 0) {
@@ -153,7 +153,7 @@ export class Mailbox<A, Signal = never> {
     return true
   }
 
-  /** Accepts nothing more; held senders are refused; what waits stays. */
+  /** Accepts nothing more; blocked senders are refused; waiting messages stay. */
   close(): void {
     this.isClosed = true
     const senders = this.senders ?? []
@@ -166,7 +166,7 @@ export class Mailbox<A, Signal = never> {
     this.isClosed = false
   }
 
-  /** Removes everything that waits and returns it. Held senders move up, unless it is closed. */
+  /** Removes and returns all waiting messages. Blocked senders move up, unless it is closed. */
   clear(): ReadonlyArray<A> {
     const left = this.data
     this.data = []
@@ -174,7 +174,7 @@ export class Mailbox<A, Signal = never> {
     return left
   }
 
-  /** Removes the signals that were meant for a receiver that is gone. */
+  /** Removes the signals for a receiver that has ended. */
   clearSignals(): void {
     this.signals = undefined
   }
@@ -188,14 +188,14 @@ export class Mailbox<A, Signal = never> {
     this.wake = undefined
   }
 
-  /** Makes a parked receiver look again. */
+  /** Wakes a parked receiver. */
   notify(): void {
     const wake = this.wake
     this.wake = undefined
     wake?.()
   }
 
-  /** Sends, waiting for room if the rule is to block. Interrupting a waiting sender withdraws its message. */
+  /** Sends, waiting for room if the rule is `block`. Interrupting a waiting sender withdraws its message. */
   send(item: A): Effect.Effect<void, Undeliverable> {
     return Effect.callback<void, Undeliverable>((resume) => {
       const placed = this.place(item, (outcome) => resume(this.outcome(outcome)))
@@ -215,7 +215,7 @@ export class Mailbox<A, Signal = never> {
 
   private outcome(placed: Placed): Effect.Effect<void, Undeliverable> {
     if (placed === "queued" || placed === "waiting") return Effect.void
-    // A tap loses messages by contract; its senders are not told, the counter is.
+    // A tap loses messages by contract: its senders are not informed, the counter is.
     if (placed === "full" && this.options.overflow.policy === "drop") return Effect.void
     const actor = this.options.name
     if (placed !== "closed") return Effect.fail(new Undeliverable({ actor, reason: "full" }))

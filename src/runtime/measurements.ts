@@ -1,8 +1,8 @@
-/** Where actors tell what they measured; nowhere, unless a program provides a place. */
+/** Where actors record measurements; nowhere, unless a program provides a sink. */
 import { Context, Effect } from "effect"
 import { processMonotonicMs } from "./primitives/process-time.ts"
 
-/** A time in milliseconds, of so many things at once. */
+/** A duration in milliseconds, of so many things at once. */
 export interface Measurement {
   readonly name: "signature" | "puback"
   readonly ms: number
@@ -14,7 +14,7 @@ export const Measurements = Context.Reference<(measurement: Measurement) => void
   defaultValue: () => () => undefined
 })
 
-/** Measures the world, as no behaviour depends on it: not Effect's clock. */
+/** Measures real time, as no behaviour depends on it: not Effect's clock. */
 export const measured = <A, E, R>(name: Measurement["name"], work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(Measurements, (record) => {
     const startedAt = processMonotonicMs()

@@ -1,7 +1,7 @@
 /**
  * The runtime's events as a channel that never slows a sender.
  *
- * A tap: a looker that is behind misses events, and the channel counts them.
+ * A tap: a slow subscriber misses events, and the channel counts them.
  */
 import { Effect } from "effect"
 import { Channel } from "./channel.ts"
@@ -9,7 +9,7 @@ import { type RuntimeEvent, RuntimeEvents } from "./events.ts"
 
 export interface Observed {
   readonly channel: Channel<RuntimeEvent>
-  /** Gives the actors that are made inside this effect a place to tell their events. */
+  /** Provides the sink for the events of actors created inside this effect. */
   readonly around: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 

@@ -1,5 +1,5 @@
 /**
- * How an actor's language is written down: one table per actor, one line per message.
+ * The definition of an actor's protocol: one table per actor, one line per message.
  *
  * The compiler then refuses to ask a message that has no answer, to tell one that has, to send one the
  * actor lacks, and to leave out a handler.
@@ -36,7 +36,7 @@ export type AskTag<P extends Protocol> = { [Tag in keyof P & string]: P[Tag] ext
 export type TellTag<P extends Protocol> = Exclude<keyof P & string, AskTag<P>>
 
 export type PayloadOf<P extends Protocol, Tag extends keyof P> = P[Tag]["payload"]
-/** What a handler gives back: the answer of an ask, nothing for a tell. */
+/** A handler's result: the answer of an ask, nothing for a tell. */
 export type AnswerOf<P extends Protocol, Tag extends keyof P> =
   // biome-ignore lint/suspicious/noConfusingVoidType: it is the result type of an Effect
   P[Tag] extends Ask<infer _P, infer A, infer _R> ? A : void
@@ -48,12 +48,12 @@ export type Handlers<P extends Protocol> = {
   readonly [Tag in keyof P & string]: (payload: PayloadOf<P, Tag>) => Effect.Effect<AnswerOf<P, Tag>, RefusalOf<P, Tag>>
 }
 
-/** What became of a message that was only offered. */
+/** The outcome of an offered message. */
 export type Accepted = "queued" | "refused"
 
-/** All that one actor may know of another. It stays valid when the actor is restarted. */
+/** The only handle on an actor. It stays valid when the actor is restarted. */
 export interface ActorRef<P extends Protocol> {
-  /** Where it hangs in the tree, for people: "mapper/cryptoki". */
+  /** Its place in the tree, for display: "mapper/cryptoki". */
   readonly name: string
   /** Sends, waiting for room if the mailbox's policy is to block. */
   readonly tell: <Tag extends TellTag<P>>(tag: Tag, payload: PayloadOf<P, Tag>) => Effect.Effect<void, Undeliverable>

@@ -1,7 +1,7 @@
 /**
- * Why something failed, in words that may leave the process.
+ * The reason of a failure, in words that may leave the process.
  *
- * What an actor's own language carries may hold a payload or a secret, so of a typed failure its name is logged, of a
+ * Values of an actor's protocol may contain a payload or a secret, so of a typed failure only its name is logged, of a
  * defect its message too; a value of any other kind is never printed.
  */
 import { Cause, Exit } from "effect"
@@ -9,13 +9,13 @@ import { Cause, Exit } from "effect"
 export const reasonOf = (cause: Cause.Cause<unknown>): string =>
   Cause.hasInterruptsOnly(cause) ? "was interrupted" : worded(Cause.squash(cause))
 
-/** As `reasonOf`, with the stack of what was thrown: for those who look for the bug. */
+/** As `reasonOf`, with the stack of the error: for debugging. */
 export const traceOf = (cause: Cause.Cause<unknown>): string => {
   const isPrintable = cause.reasons.every((each) => each._tag === "Interrupt" || failureIn(each) instanceof Error)
   return isPrintable ? Cause.pretty(cause) : reasonOf(cause)
 }
 
-/** How work ended, for a span: without its answer, and with names in the place of refusals. A defect that is an error stays as it is. */
+/** The outcome of work, for a span: without its answer, and with names in place of refusals. A defect that is an error is unchanged. */
 export const withoutValues = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void, string> => {
   if (Exit.isSuccess(exit)) return Exit.void
   const reasons = exit.cause.reasons.map((each) => {

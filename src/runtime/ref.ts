@@ -1,8 +1,8 @@
 /**
  * The sending side of an address: tell, offer and ask.
  *
- * Refs made elsewhere (a fake in a test, a ref that speaks over a socket) have no cell; they can be talked to,
- * and neither watched nor checked.
+ * Refs created elsewhere (a fake in a test, a ref that speaks over a socket) have no cell; they accept messages,
+ * but can be neither watched nor checked.
  */
 import { Duration, Effect, type Fiber } from "effect"
 import type { Cell } from "./internal/cell.ts"
@@ -15,7 +15,7 @@ export type AnyRef = ActorRef<any>
 
 const cells = new WeakMap<AnyRef, Cell>()
 
-/** The cell behind a ref that was made here. */
+/** The cell behind a ref of this runtime. */
 export const cellOf = (ref: AnyRef): Cell | undefined => cells.get(ref)
 
 export const makeRef = <P extends Protocol>(cell: Cell): ActorRef<P> => {

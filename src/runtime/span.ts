@@ -1,5 +1,5 @@
 /**
- * A span around work, where a tracer was provided; else the work as it is.
+ * A span around work, if a tracer was provided; otherwise the work alone.
  *
  * Of a refusal a span reports the name, as `internal/hop.ts` does. Names of attributes: OpenTelemetry semantic conventions.
  */
@@ -39,7 +39,7 @@ export const spanned = <A, E, R>(
     )
   })
 
-/** For the span that the work is in. */
+/** Annotates the current span. */
 export const annotateSpan = (attributes: () => SpanAttributes): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const { tracer, span } = fiber.cache

@@ -25,12 +25,12 @@ export interface SupervisorSpec<Children extends ReadonlyArray<AnyChild> = Reado
   readonly name: string
   /** Which children are restarted when one fails: it alone, it and those started after it, or all. */
   readonly strategy: "one_for_one" | "rest_for_one" | "one_for_all"
-  /** One more restart than `max` in any period of `within` is too many. Counted per child when parking, else for all. */
+  /** At most `max` restarts in any period of `within`. Counted per child when parking, else for all. */
   readonly intensity: { readonly max: number; readonly within: Duration.Input }
   readonly backoff: Backoff
-  /** `escalate`: stop everything and end. `park`: leave the child down for a while, with the reason; the others go on. */
+  /** `escalate`: stop everything and fail. `park`: leave the child down for a while, with the reason; the others continue. */
   readonly onExhausted: "escalate" | "park"
-  /** How long a child stays parked before it is tried again. Default 5 minutes: no device waits for a person. */
+  /** How long a child stays parked before it is retried. Default 5 minutes: no device waits for a person. */
   readonly retryParked?: Duration.Input
   readonly children: Children
 }
@@ -38,7 +38,7 @@ export interface SupervisorSpec<Children extends ReadonlyArray<AnyChild> = Reado
 // biome-ignore lint/suspicious/noExplicitAny: children with different failures and services stand in one list
 export type AnyChild = ChildSpec<any, any> | SupervisorSpec
 
-/** What the behaviours of these children need from their surroundings. */
+/** Services that the behaviours of these children need. */
 export type ServicesOf<Child> = Child extends { readonly behaviour: AnyBehaviour<infer _E, infer R> }
   ? R
   : Child extends { readonly children: ReadonlyArray<infer Below> }
@@ -49,9 +49,9 @@ export type ServicesOf<Child> = Child extends { readonly behaviour: AnyBehaviour
 export type DynamicSupervisorSpec = Omit<SupervisorSpec, "strategy" | "children">
 
 export interface DynamicSupervisorHandle extends SupervisorHandle {
-  /** Starts a child, with its services. Interrupted or failed, nothing is left of it. Its name must be new. */
+  /** Starts a child, with its services. If interrupted or failed, nothing is left of it. Its name must be new. */
   readonly add: <E>(child: ChildSpec<E, never>) => Effect.Effect<void, StartFailed | StartRefused>
-  /** Stops a child, and forgets it. */
+  /** Stops and removes a child. */
   readonly remove: (name: string, mode?: "drain" | "now") => Effect.Effect<StopReport>
 }
 
@@ -61,7 +61,7 @@ export class StartFailed extends Data.TaggedError("StartFailed")<{
   readonly cause: Cause.Cause<unknown>
 }> {}
 
-/** The tree cannot work as it is connected. Nothing was started. */
+/** The tree cannot work with these connections. Nothing was started. */
 export class StartRefused extends Data.TaggedError("StartRefused")<{
   /** `circle`: every one of them may wait for room at the next. `unconnected`: no actor is at the last of the path. */
   readonly reason: "circle" | "unconnected" | "occupied" | "stopped"

@@ -158,7 +158,7 @@ export const clientSelector = (
   )
 
 /**
- * What URIs meant before: clients ask with few of them, again and again. Not for what `changes`.
+ * Cache of narrowed URIs: clients use few of them, repeatedly. Not for `changes`.
  *
  * URIs with a PIN, and refusals, are not cached. A replaced policy has its own cache.
  */

@@ -1,7 +1,7 @@
 /**
- * What stays when an actor is restarted: its mailbox, its counters, those who watch it.
+ * The part of an actor that survives a restart: its mailbox, its counters, its watchers.
  *
- * Here every ask ends exactly once, by the handler, the deadline, the asker, or the stop.
+ * Every ask is settled exactly once, by the handler, the deadline, the asker, or the stop.
  */
 import { type Cause, type Clock, type Context, Effect } from "effect"
 import { AskTimeout, PeerDown, Undeliverable } from "../errors.ts"
@@ -12,12 +12,12 @@ import { monotonicMs } from "../primitives/monotonic-time.ts"
 import { wallMs } from "../primitives/wall-time.ts"
 import type { Envelope } from "./envelope.ts"
 
-/** `idle`: not started yet. `waiting`: ended, and will be started again. `parked`: given up, see the reason. */
+/** `idle`: not started yet. `waiting`: ended, and will be restarted. `parked`: restart limit reached, see the reason. */
 export type ActorState = "idle" | "starting" | "ready" | "stopping" | "waiting" | "parked" | "stopped"
 
-/** What overtakes data in a mailbox. */
+/** Signals, which overtake data in a mailbox. */
 export type Signal =
-  /** `drain`: handle what waits, then end. `current`: handle nothing more. */
+  /** `drain`: handle waiting messages, then end. `current`: handle nothing more. */
   | { readonly kind: "stop"; readonly mode: "drain" | "current" }
   /** Work for the actor's own turn. */
   | { readonly kind: "notice"; readonly work: Effect.Effect<void> }
@@ -42,7 +42,7 @@ interface CellOptions {
   readonly events: EventSink
 }
 
-/** It is itself what its mailbox and its deadlines ask for, so that an idle actor costs no closures. */
+/** It implements what its mailbox and its deadlines need, so that an idle actor allocates no closures. */
 export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> {
   readonly name: string
   readonly capacity: number
@@ -55,9 +55,9 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
   state: ActorState = "idle"
   /** Why it is parked. */
   parkedFor: Cause.Cause<unknown> | undefined
-  /** Until when, on the monotonic clock; undefined: for good, or not at all. */
+  /** Until when, on the monotonic clock; undefined: permanently, or not at all. */
   parkedUntil: number | undefined
-  /** What the present incarnation has in hand. */
+  /** Messages that the present incarnation is handling. */
   handling: Iterable<Envelope> | undefined
   handled = 0
   restarts = 0
@@ -68,7 +68,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
   handlingMs = 0
   longestHandlingMs = 0
   private watchers: Set<Watcher> | undefined
-  /** The incarnation that lives here. */
+  /** The current incarnation. */
   private occupant: object | undefined
 
   constructor(options: CellOptions) {
@@ -96,7 +96,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     return monotonicMs(this.clock)
   }
 
-  /** Milliseconds since 1970, for people. */
+  /** Milliseconds since 1970, for display. */
   date(): number {
     return wallMs(this.clock)
   }
@@ -109,14 +109,14 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     return envelope.deadline
   }
 
-  /** An incarnation begins. One that was given up and still runs has ended for everybody else. */
+  /** An incarnation starts. A previous one that still runs is ignored from now on. */
   occupy(incarnation: object): void {
     if (this.occupant !== undefined) this.announceDown(undefined)
     this.occupant = incarnation
     this.state = "starting"
   }
 
-  /** False: another incarnation lives here by now. */
+  /** False: another incarnation is current by now. */
   vacate(incarnation: object): boolean {
     if (this.occupant !== incarnation) return false
     this.occupant = undefined
@@ -157,7 +157,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     this.deadLetter(envelope, "answered too late")
   }
 
-  /** The actor ends with this message in its hands. */
+  /** The actor ends while handling this message. */
   abandon(envelope: Envelope): void {
     this.settle(envelope, Effect.fail(new PeerDown({ actor: this.name, message: envelope.tag })))
   }
@@ -168,12 +168,12 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     this.settle(envelope, Effect.fail(failure))
   }
 
-  /** While it is parked: when it is started again. */
+  /** While it is parked: when it is restarted. */
   reopensInMs(): number | undefined {
     return this.parkedUntil === undefined ? undefined : Math.max(0, this.parkedUntil - this.now())
   }
 
-  /** The deadline passed. What waits is taken out; what runs goes on, and its answer will be late. */
+  /** The deadline passed. A waiting message is removed; a running handler continues, and its answer will be late. */
   expire(envelope: Envelope): void {
     if (!envelope.isHandling) this.mailbox.withdraw(envelope)
     const stage = envelope.isHandling ? "handling" : "queued"
@@ -212,7 +212,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     this.mailbox.reopen()
   }
 
-  /** For actors whose waiting messages mean nothing to the next incarnation. */
+  /** For actors whose waiting messages are meaningless to the next incarnation. */
   discardWaiting(): void {
     for (const envelope of this.mailbox.clear()) this.rejectUnhandled(envelope, "restarted")
   }

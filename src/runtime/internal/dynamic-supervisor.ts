@@ -1,11 +1,11 @@
 /**
- * A supervisor whose children come and go: OTP's simple_one_for_one.
+ * A supervisor with children added and removed at run time: OTP's simple_one_for_one.
  *
  *   Supervisor.dynamic(spec)  -> handle with no children
  *   handle.add(child)         -> started and ready, or StartFailed and nothing is left of it
  *   handle.remove(name)       -> stopped, and forgotten
  *
- * Each child is restarted by itself, with its own rule. One that is done for good (temporary, transient) is forgotten.
+ * Each child is restarted by itself, with its own rule. One that has stopped permanently (temporary, transient) is removed.
  * All stop at the same time, with the scope at the latest.
  */
 import { Deferred, Effect, Exit, Fiber, type Scope } from "effect"
@@ -29,7 +29,7 @@ import { findFault } from "./wiring.ts"
 interface Child {
   readonly tree: Tree
   readonly member: Member
-  /** Its first start; in a fiber of its own, so that a stop ends it, whichever fiber asked for it. */
+  /** Its first start; in its own fiber, so that a stop ends it, whichever fiber requested it. */
   starting: Fiber.Fiber<void, StartFailed> | undefined
 }
 

@@ -1,5 +1,5 @@
 /**
- * A message on its way, with what its sender needs to hear about it.
+ * A message in transit, with the handle to answer its sender.
  *
  * An envelope is settled exactly once: by the answer, the refusal, the deadline, the end of the actor, or the
  * asker who gave up. Whatever comes after that is a late answer, and is counted.
@@ -7,7 +7,7 @@
 import { Context, type Effect, type Fiber, type Tracer } from "effect"
 import type { Message } from "../mailbox.ts"
 
-/** Until when the message that is being handled matters, in milliseconds as `monotonicMs` counts them. */
+/** Deadline of the message that is being handled, in milliseconds as `monotonicMs` counts them. */
 export const CurrentDeadline = Context.Reference<number>("tedge-actors/CurrentDeadline", {
   defaultValue: () => Number.POSITIVE_INFINITY
 })
@@ -24,7 +24,7 @@ export class Envelope implements Message {
   /** The fiber that handles it, as long as one does. */
   handler: Fiber.Fiber<unknown, unknown> | undefined
   isHandling = false
-  /** When its handler began; 0 as long as it waits. */
+  /** When its handler started; 0 while it waits. */
   startedAt = 0
   /** The asker was interrupted: the answer is not needed, and the handler must end. */
   isCancelled = false
@@ -53,7 +53,7 @@ export class Envelope implements Message {
     return true
   }
 
-  /** The asker gives up. Only a running handler is left to be ended; its actor does the rest. */
+  /** The asker gives up. Only a running handler is left to be interrupted; its actor does the rest. */
   cancel(): void {
     this.isSettled = true
     this.isCancelled = true
@@ -61,7 +61,7 @@ export class Envelope implements Message {
   }
 }
 
-/** What an envelope carries of the fiber that sent it. */
+/** The context of the sending fiber that an envelope keeps. */
 interface Sender {
   readonly sentAt: number
   readonly deadline: number

@@ -1,8 +1,8 @@
 /**
- * An observable that cannot end the process: what its subscribers throw, and unhandled errors of its operators,
- * go to `onFailure`. rxjs throws them from a timer, and its own hook for them is one for the process.
+ * An observable that cannot end the process: exceptions of its subscribers, and unhandled errors of its operators,
+ * go to `onFailure`. rxjs throws them from a timer, and its own hook for them is process-wide.
  *
- * It holds for what is piped from it; a stream that several are merged into follows the rules of rxjs again.
+ * Applies to everything piped from it; a stream merged from several follows the rules of rxjs again.
  */
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from "rxjs"
 
@@ -14,12 +14,12 @@ export class GuardedObservable<A> extends Observable<A> {
   constructor(source: Observable<unknown>, onFailure: OnFailure, operator?: Operator<never, A>) {
     super()
     this.source = source
-    // The type of the source is the operator's business.
+    // The operator determines the type of the source.
     this.operator = operator as Operator<unknown, A> | undefined
     this.onFailure = onFailure
   }
 
-  /** What `pipe` makes of it. */
+  /** The result of `pipe`. */
   override lift<B>(operator?: Operator<A, B>): Observable<B> {
     return new GuardedObservable<B>(this, this.onFailure, operator as Operator<never, B> | undefined)
   }
@@ -29,7 +29,7 @@ export class GuardedObservable<A> extends Observable<A> {
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null
   ): Subscription {
-    // An operator below subscribes with a subscriber, and looks after errors itself.
+    // An operator below subscribes with a subscriber, and handles errors itself.
     if (observer instanceof Subscriber) return super.subscribe(observer)
     const given: Partial<Observer<A>> =
       typeof observer === "function" || observer == null

@@ -1,8 +1,8 @@
 /**
  * The span of one message: from the start of its handler to its end, child of the sender's span.
  *
- * Same as `Effect.withSpan("actor.receive")`, laid into the context the handler's fiber is made with: half the
- * cost of an ask would otherwise go into changing that context step by step.
+ * Same as `Effect.withSpan("actor.receive")`, but set in the context that the handler's fiber is created with: otherwise half
+ * the cost of an ask would be changing that context step by step.
  */
 import { type Clock, Context, type Exit, type Fiber, Option, Tracer } from "effect"
 import { monotonicNanos } from "../primitives/monotonic-time.ts"
@@ -16,7 +16,7 @@ interface Hop {
   readonly end: (exit: Exit.Exit<unknown, unknown>) => void
 }
 
-/** Records the message's tag, never its payload; of an answer only that there was one, of a refusal its tag. */
+/** Records the message's tag, never its payload; for an answer only that there was one, for a refusal its tag. */
 export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envelope: Envelope): Hop => {
   const context = Context.add(actor.context, CurrentDeadline, envelope.deadline)
   if (!actor.cache.tracerEnabled) return { context, end: () => undefined }
@@ -46,7 +46,7 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
  */
 interface SpanTime {
   readonly startTime: bigint
-  /** What the date is ahead of the monotonic clock, in nanoseconds. */
+  /** Offset of the date from the monotonic clock, in nanoseconds. */
   readonly ahead: bigint
 }
 

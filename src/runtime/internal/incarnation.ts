@@ -25,7 +25,7 @@ interface IncarnationOptions<E, R> {
 
 type Resume = (outcome: Effect.Effect<void, unknown>) => void
 
-/** Runs until the actor ends. Succeeds when it was asked to end, fails with the cause otherwise. */
+/** Runs until the actor ends. Succeeds if it was asked to end, fails with the cause otherwise. */
 export const runIncarnation = <E, R>(options: IncarnationOptions<E, R>): Effect.Effect<void, unknown, R> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.withFiber((fiber) => new Incarnation(options, fiber).runIncarnation(restore))
@@ -37,12 +37,12 @@ class Incarnation<E, R> {
   /** Runs init and the turns. Interrupting it kills the actor. */
   private readonly fiber: Fiber.Fiber<unknown, unknown>
   private readonly scope = Scope.makeUnsafe()
-  /** Made when they are first needed, like the watches: an idle actor is to be small. */
+  /** Created when first needed, like the watches, to keep an idle actor small. */
   private handling: ShortLivedSet<Envelope> | undefined
   private slow: Deadlines<Envelope> | undefined
   private watches: Array<() => void> | undefined
   private handlers: AnyHandlers | undefined
-  /** What runs on news of a watched actor. */
+  /** Handlers for a watched actor. */
   private notice: Fiber.Fiber<void, unknown> | undefined
   private stopping: "drain" | "current" | undefined
   private failure: Cause.Cause<unknown> | undefined
@@ -67,7 +67,7 @@ class Incarnation<E, R> {
     })
   }
 
-  /** Something that belongs to the actor failed beside its turns. */
+  /** A part of the actor failed beside its turns. */
   private fail(cause: Cause.Cause<unknown>): void {
     if (this.isEnding) return
     this.failure ??= cause
@@ -106,7 +106,7 @@ class Incarnation<E, R> {
     }
   }
 
-  /** A router's turn ends when the handler has begun. */
+  /** A router's turn ends when the handler has started. */
   private handleBeside(envelope: Envelope, resume: Resume): void {
     this.inFlight += 1
     this.handle(envelope, (failure) => {
@@ -120,7 +120,7 @@ class Incarnation<E, R> {
 
   private park(resume: Resume): void {
     this.cell.mailbox.park(() => {
-      // Not in the sender's own step: a handler must not run inside whatever the sender is in the middle of.
+      // Not in the sender's own step: a handler must not run inside the sender's current work.
       this.fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
     })
   }
@@ -204,7 +204,7 @@ class Incarnation<E, R> {
     })
   }
 
-  /** Settles the message; a cause is returned when the actor cannot go on. */
+  /** Settles the message; returns a cause if the actor cannot continue. */
   private judge(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): Cause.Cause<unknown> | undefined {
     if (Exit.isSuccess(exit)) {
       this.cell.answer(envelope, exit)
@@ -226,7 +226,7 @@ class Incarnation<E, R> {
     return Effect.flatMap(Effect.exit(this.close(exit)), (released) => {
       const cause = this.failure ?? causeOf(exit) ?? causeOf(released)
       this.slow?.rest()
-      // Given up, and ended after its successor had begun: the cell is the successor's.
+      // Replaced, and ended after its successor had started: the cell is the successor's.
       if (!cell.vacate(this)) return toEffect(cause)
       if (cause === undefined) this.publish("Stopped")
       else cell.publish({ _tag: "Failed", actor: cell.name, at: cell.date(), cause })
@@ -257,7 +257,7 @@ class Incarnation<E, R> {
   }
 
   private task<A, E2, R2>(name: string, effect: Effect.Effect<A, E2, R2>): Effect.Effect<void, never, R2> {
-    // It outlives the message that began it, so it has no part in that message's deadline.
+    // It outlives the message that started it, so that message's deadline does not apply.
     const unlimited = Effect.provideService(effect, CurrentDeadline, Number.POSITIVE_INFINITY).pipe(
       Effect.annotateLogs({ actor: this.cell.name, task: name })
     )
@@ -285,7 +285,7 @@ class Incarnation<E, R> {
   }
 }
 
-/** Tells of a slow handler while it is still at work: one that hangs has no end that could be measured. */
+/** Reports a slow handler while it is still running: one that hangs never ends. */
 const slowWatch = (cell: Cell): Deadlines<Envelope> =>
   new Deadlines({
     context: cell.context,

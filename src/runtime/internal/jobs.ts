@@ -1,7 +1,7 @@
 /**
- * The work of a supervisor that takes time: restarts, parking, the next try of what was parked.
+ * Asynchronous work of a supervisor: restarts, parking, the next attempt for a parked child.
  *
- * A job is interrupted and swallowed by the next one that concerns any of its slots, so no two work on one slot.
+ * A job is interrupted and replaced by the next one that concerns any of its slots, so no two work on one slot.
  */
 import { type Context, Effect, Fiber } from "effect"
 
@@ -23,7 +23,7 @@ export class Jobs<Slot> {
     return [...this.running].filter((job) => [...job.slots].some((slot) => slots.has(slot)))
   }
 
-  /** Runs after the jobs it overtakes. `then`: with what the work came to, unless it was overtaken itself. */
+  /** Runs after the jobs it replaces. `then`: with the result of the work, unless it was replaced itself. */
   start<A>(concerned: ReadonlyArray<Slot>, work: Effect.Effect<A>, then: (result: A) => void): void {
     const slots = new Set(concerned)
     const overtaken = this.about(slots)

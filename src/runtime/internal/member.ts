@@ -1,5 +1,5 @@
 /**
- * What a supervisor keeps, seen the same way whether it is an actor or another supervisor.
+ * A supervisor's member, with the same interface for an actor and another supervisor.
  */
 import { type Cause, type Context, Effect, type Exit } from "effect"
 import { type ChildSpec, type Decision, STOP_WITHIN } from "../actor.ts"
@@ -21,22 +21,22 @@ export interface Member {
   readonly restart: "permanent" | "transient" | "temporary"
   readonly decide: (cause: Cause.Cause<unknown>) => Decision
   readonly start: (listener: MemberListener) => Effect.Effect<void, unknown>
-  /** Stops it with its addresses open, so that it can be started again. */
+  /** Stops it with its addresses open, so that it can be restarted. */
   readonly stop: (mode: StopMode) => Effect.Effect<Pick<StopReport, "clean" | "forced">>
-  /** It will not be started again, or not soon. Returns how many messages were left. */
+  /** It will not be restarted, or not soon. Returns how many messages were left. */
   readonly close: (state: "stopped" | "parked", parked?: Parked) => number
   readonly countRestart: () => void
   readonly crash: (name: string) => void
   readonly nodes: (supervisor: string) => ReadonlyArray<GraphNode>
 }
 
-/** Why something is parked, and for how long; undefined: for good. */
+/** Why something is parked, and for how long; undefined: permanently. */
 export interface Parked {
   readonly cause: Cause.Cause<unknown>
   readonly againAfterMs: number | undefined
 }
 
-/** One actor and its present incarnation. */
+/** One actor and its current incarnation. */
 export class ActorMember implements Member {
   // biome-ignore lint/suspicious/noExplicitAny: see AnyChild
   private readonly spec: ChildSpec<any, any>
@@ -73,7 +73,7 @@ export class ActorMember implements Member {
             Effect.onError(restore(this.untilReady(running)), () => this.stop("now")),
             () => {
               listener.onReady()
-              // By identity: one that was given up may end while its successor lives.
+              // By identity: a replaced one may end while its successor runs.
               running.fiber.addObserver((exit) => {
                 if (this.running === running && !this.isStopping) listener.onEnded(exit)
               })
@@ -118,12 +118,12 @@ export class ActorMember implements Member {
 
   private launch(): Effect.Effect<RunningActor> {
     const { address, behaviour, onRestart } = this.spec
-    // What was sent before the first start was sent to this incarnation.
+    // Messages sent before the first start were sent to this incarnation.
     if (this.wasStarted && onRestart === "deadLetter") address.cell.discardWaiting()
     this.wasStarted = true
     address.cell.reopen()
     this.isStopping = false
-    // The services the behaviour asks for are those the tree was started with; `Supervisor.start` asked for them.
+    // The services that the behaviour needs are those the tree was started with; `Supervisor.start` required them.
     return Effect.provideContext(launch(address, behaviour), this.services) as Effect.Effect<RunningActor>
   }
 

@@ -8,7 +8,7 @@ import { Tree } from "./tree.ts"
 export const memberOf = (child: AnyChild, around: SupervisorEnvironment): Member =>
   "kind" in child ? new ActorMember(child, around.context) : treeMember(child, around)
 
-/** A supervisor below another: permanent, and a failure of its parent when it gives up. */
+/** A supervisor below another: permanent; when it fails, its parent handles a failed member. */
 const treeMember = (spec: SupervisorSpec, around: SupervisorEnvironment): Member => {
   const members = spec.children.map((child) => memberOf(child, around))
   let tree: Tree | undefined

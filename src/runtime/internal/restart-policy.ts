@@ -1,8 +1,8 @@
-/** When a failed child is started again, and when no more: pure arithmetic on milliseconds. */
+/** When a failed child is restarted, and when the limit is reached: pure arithmetic on milliseconds. */
 import { Duration } from "effect"
 import type { Backoff } from "../supervision.ts"
 
-/** Counts restarts in a window that slides with the clock. */
+/** Counts restarts in a sliding window. */
 export class Intensity {
   private readonly max: number
   private readonly withinMs: number
@@ -13,7 +13,7 @@ export class Intensity {
     this.withinMs = toMs(intensity.within)
   }
 
-  /** False when this restart is one too many. */
+  /** False if this restart exceeds the limit. */
   allows(now: number): boolean {
     this.times = this.times.filter((time) => now - time < this.withinMs)
     this.times.push(now)
@@ -21,7 +21,7 @@ export class Intensity {
   }
 }
 
-/** How long to wait before restart number `attempt` (from 0); `chance` is between 0 and 1. */
+/** Delay before restart number `attempt` (from 0); `chance` is between 0 and 1. */
 export const pauseBefore = (attempt: number, backoff: Backoff, chance: number): number => {
   const maximum = toMs(backoff.maximum)
   const grown = Math.min(maximum, toMs(backoff.initial) * backoff.factor ** attempt)

@@ -1,5 +1,5 @@
 /**
- * An actor that has been started: how to wait until it is ready, and how to stop it.
+ * A started actor: waits until it is ready, and stops it.
  *
  * Used by the actor's owner: its supervisor, or the scope of an actor without supervisor.
  */
@@ -10,7 +10,7 @@ import type { Cell } from "./cell.ts"
 import { CurrentDeadline } from "./envelope.ts"
 import { runIncarnation } from "./incarnation.ts"
 
-/** `drain`: handle what waits. `current`: only what is being handled. `now`: nothing more. */
+/** `drain`: handle waiting messages. `current`: only the one being handled. `now`: nothing more. */
 export type StopMode = "drain" | "current" | "now"
 
 /** Made once per incarnation, so it holds no more than it needs: an idle actor keeps it. */
@@ -25,12 +25,12 @@ export class RunningActor {
     this.readiness = readiness
   }
 
-  /** Fails with the cause when the actor ended before it was ready. */
+  /** Fails with the cause if the actor ended before it was ready. */
   get ready(): Effect.Effect<void, unknown> {
     return Deferred.await(this.readiness)
   }
 
-  /** False when it had to be forced, or failed while it stopped. Its mailbox is left as it is. */
+  /** False if it had to be forced, or failed while it stopped. Its mailbox is unchanged. */
   stop(mode: StopMode, within: Duration.Input): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       if (this.hasEnded()) return Effect.succeed(this.endedWell())

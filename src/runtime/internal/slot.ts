@@ -8,7 +8,7 @@ export interface Slot {
   readonly member: Member
   readonly intensity: Intensity
   state: "down" | "running" | "closed"
-  /** Only of the one that `GaveUp` was told of. */
+  /** Only of the one reported by `GaveUp`. */
   isParked: boolean
   attempts: number
   readyAt: number
@@ -17,7 +17,7 @@ export interface Slot {
 export interface FailedStart {
   readonly slot: Slot
   readonly cause: Cause.Cause<unknown>
-  /** Those that were to be started with it and after it. */
+  /** Those to be started with it and after it. */
   readonly pending: ReadonlyArray<Slot>
 }
 

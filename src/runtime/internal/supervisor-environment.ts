@@ -1,4 +1,4 @@
-/** What supervisors take from where they are started: services, clock, listener, chance. */
+/** Dependencies of supervisors, from where they are started: services, clock, listener, randomness. */
 import { Clock, Context, Random } from "effect"
 import { type EventSink, RuntimeEvents } from "../events.ts"
 import { type RunningTree, RunningTrees } from "../inspect.ts"
@@ -9,7 +9,7 @@ export interface SupervisorEnvironment {
   readonly events: EventSink
   /** Between 0 and 1, for jitter. */
   readonly chance: () => number
-  /** Has the tree in what `inspect` reports; returns how to take it out again. */
+  /** Registers the tree for `inspect`; returns how to remove it. */
   readonly show: (tree: RunningTree) => () => void
 }
 

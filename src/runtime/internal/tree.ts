@@ -1,5 +1,5 @@
 /**
- * One supervisor at work: starts its members in order, restarts by its strategy, stops in reverse.
+ * A running supervisor: starts its members in order, restarts by its strategy, stops in reverse.
  *
  *   member ended -> what does its restart type say, what does `decide` say, is it one too many?
  *                -> job: stop the others concerned, pause, start them again in order
@@ -27,12 +27,12 @@ interface TreeOptions {
   readonly spec: SupervisorSpec
   readonly members: ReadonlyArray<Member>
   readonly around: SupervisorEnvironment
-  /** Addresses are closed as soon as their actors have stopped: no supervisor will start them again. */
+  /** Addresses are closed as soon as their actors have stopped: no supervisor will restart them. */
   readonly isRoot: boolean
   readonly onExit: (exit: SupervisorExit) => void
   /** Restarts are counted here, with those of other trees. */
   readonly intensity?: Intensity
-  /** Each time a member is done for good, and the others go on. */
+  /** Called each time a member has stopped permanently, and the others continue. */
   readonly onDone?: () => void
 }
 
@@ -40,7 +40,7 @@ export class Tree {
   private readonly options: TreeOptions
   private readonly slots: ReadonlyArray<Slot>
   private readonly jobs: Jobs<Slot>
-  /** Failures during the first start, which come first: in OTP, too, a supervisor hears of them after its init. */
+  /** Failures during the first start, handled after it: in OTP, too, a supervisor gets them after its init. */
   private early: Array<FailedStart> | undefined = []
   private gaveUp: StartFailed | undefined
   private stopping: Deferred.Deferred<StopReport> | undefined
@@ -55,7 +55,7 @@ export class Tree {
     )
   }
 
-  /** All or none: when one does not get ready, or the starter is interrupted, those before it are stopped. */
+  /** All or none: if one does not become ready, or the starter is interrupted, those before it are stopped. */
   startAll(): Effect.Effect<void, StartFailed> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.onError(
@@ -88,7 +88,7 @@ export class Tree {
     )
   }
 
-  /** Whether an actor waits, runs or was given up is the actor's own to know. */
+  /** Only the actor itself knows whether it waits, runs or was replaced. */
   closeAll(state: "stopped" | "parked", parked?: Parked): number {
     return this.slots.reduce((unhandled, slot) => unhandled + this.close(slot, state, parked), 0)
   }
@@ -165,7 +165,7 @@ export class Tree {
     else this.failed(slot, cause, [])
   }
 
-  /** `pending`: others that were to be started after this one. */
+  /** `pending`: others to be started after this one. */
   private failed(slot: Slot, cause: Cause.Cause<unknown>, pending: ReadonlyArray<Slot>): void {
     const concerned = this.concerned(slot, pending)
     const decision = slot.member.decide(cause)
@@ -177,7 +177,7 @@ export class Tree {
     else this.giveUp(slot, cause)
   }
 
-  /** By the strategy, and those that an overtaken job had not started yet. */
+  /** By the strategy, and those that a replaced job had not started yet. */
   private concerned(slot: Slot, pending: ReadonlyArray<Slot>): ReadonlyArray<Slot> {
     const { strategy } = this.options.spec
     const first = strategy === "one_for_all" ? 0 : slot.index
@@ -222,7 +222,7 @@ export class Tree {
     return pauseBefore(slot.attempts - 1, backoff, this.options.around.chance())
   }
 
-  /** `againAfterMs`: undefined: for good. */
+  /** `againAfterMs`: undefined: never. */
   private park(
     slot: Slot,
     concerned: ReadonlyArray<Slot>,
@@ -254,7 +254,7 @@ export class Tree {
     const { name } = this.options.spec
     this.publish({ _tag: "GaveUp", actor: name, at: this.date(), cause, againAfterMs: undefined })
     const child = slot.member.name
-    // The starter stops what was started.
+    // The starter stops what it started.
     if (this.early !== undefined) this.gaveUp = new StartFailed({ child, cause })
     else this.jobs.fork(Effect.uninterruptible(this.stopForGood("current", () => ({ _tag: "GaveUp", child, cause }))))
   }
@@ -263,7 +263,7 @@ export class Tree {
     return Effect.forEach(slots.toReversed(), (slot) => this.stopSlot(slot, "current"), { discard: true })
   }
 
-  /** A start that fails in a job is a failure like any other. */
+  /** A failed start in a job is a failure like any other. */
   private run(concerned: ReadonlyArray<Slot>, work: Effect.Effect<FailedStart | undefined>): void {
     this.jobs.start(concerned, work, (failure) => {
       if (failure === undefined || this.stopping !== undefined) return

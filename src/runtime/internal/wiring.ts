@@ -1,8 +1,8 @@
 /**
- * Refuses to start a tree that cannot work: a circle in which everyone may wait for room at the next, a peer
+ * Refuses to start a tree that cannot work: a circle in which each may wait for room at the next, a peer
  * that is never started, or two actors at one address.
  *
- * Only what children declare as peers is seen. Asks have deadlines, so a circle of mailboxes that refuse, drop
+ * Based on the peers that children declare. Asks have deadlines, so a circle of mailboxes that refuse, drop
  * or coalesce ends by itself and is allowed.
  */
 

@@ -1,6 +1,6 @@
 /**
- * What can be found again: beyond `limit` entries it forgets all of them, as what clients choose must not fill the memory.
- * Few ever come near the limit, so the order of use is not kept.
+ * A cache that is cleared when it exceeds `limit` entries, as clients choose its keys and must not fill the memory.
+ * The limit is rarely reached, so the order of use is not tracked.
  */
 export class BoundedMap<K, V> extends Map<K, V> {
   private readonly limit: number

@@ -2,9 +2,9 @@
  * The runtime's one timer: wakes when the earliest of many deadlines passes. One sleeping fiber for all asks of an
  * actor, one for all its handlers at work, one for all calls of a token host.
  *
- * Ours, and no `Effect.timeout`: a fiber for each would cost more than most of that work. The sleeper is left alone
- * when work ends in time, and ends when it wakes and finds nothing to wait for, or when its owner has stopped. A clock
- * step changes no deadline, nor does the time a computer sleeps.
+ * Not `Effect.timeout`: a fiber each would cost more than most of that work. The sleeper is not touched
+ * when work ends in time, and ends when it wakes without pending deadlines, or when its owner has stopped. A clock
+ * step changes no deadline, nor does suspend.
  */
 import { Clock, type Context, Effect, type Fiber, type Scope } from "effect"
 import { monotonicMs } from "./monotonic-time.ts"
@@ -14,13 +14,13 @@ export interface DeadlinesOwner<A> {
   readonly context: Context.Context<never>
   /** In milliseconds. */
   readonly now: () => number
-  /** When `now` will say so; the same whenever it is asked for an item. */
+  /** Value of `now` at the deadline; constant for an item. */
   readonly dueAt: (item: A) => number
   readonly expire: (item: A) => void
 }
 
 export class Deadlines<A> {
-  /** Made with the first item: most actors of a large tree are never asked. */
+  /** Created with the first item: most actors of a large tree never get an ask. */
   private pending: ShortLivedSet<A> | undefined
   private readonly owner: DeadlinesOwner<A>
   private sleeper: Fiber.Fiber<void> | undefined
@@ -81,17 +81,17 @@ export interface RunningLimit {
   readonly cancel: () => void
 }
 
-/** Time limits of work that is no ask. */
+/** Time limits of work other than asks. */
 export interface TimeLimits {
   /** Calls back when so many milliseconds have passed and the limit was not cancelled. */
   readonly start: (ms: number, onLate: () => void) => RunningLimit
   /** Milliseconds, of the clock that the limits run on. */
   readonly now: () => number
-  /** For what is to be told when a limit has passed. */
+  /** Called when a limit has passed. */
   readonly run: (effect: Effect.Effect<void>) => void
 }
 
-/** With the clock and the services of where it is made; it leaves no timer behind the scope. */
+/** With the clock and the services of its creator; leaves no timer after the scope. */
 export const timeLimits: Effect.Effect<TimeLimits, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()

@@ -1,7 +1,7 @@
 /** Waits for a fiber to end, for a limited time: also where the waiting fiber itself must not be interrupted. */
 import { type Duration, Effect, type Fiber } from "effect"
 
-/** False when the time is over first; the fiber is left as it is. */
+/** False if the time limit passes first; the fiber is not interrupted. */
 export const endsWithin = (fiber: Fiber.Fiber<unknown, unknown>, limit: Duration.Input): Effect.Effect<boolean> =>
   Effect.withFiber((waiting) => {
     if (fiber.pollUnsafe() !== undefined) return Effect.succeed(true)

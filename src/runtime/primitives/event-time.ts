@@ -1,5 +1,5 @@
 /**
- * The time of an event, for a date that stays right when the clock is set afterwards.
+ * Timestamp of an event that stays correct when the clock is set afterwards.
  *
  * A device without a battery for its clock starts with an old date, until NTP sets it: an event before that would
  * otherwise appear to be days ago.
@@ -15,7 +15,7 @@ export interface EventTime {
   readonly monotonicMs: number
 }
 
-/** The present, to date events by. */
+/** The present, to date events. */
 export interface Present extends EventTime {
   /** How long the system has been suspended since its boot. */
   readonly suspendedMs: number
@@ -45,5 +45,5 @@ export const dateOf = (event: EventTime, now: Present): number => {
   return Math.round(event.wallMs + (isStep ? Math.round(stepMs / leastStepMs) * leastStepMs : 0))
 }
 
-/** A smaller step does not matter to people. */
+/** Smaller steps are ignored. */
 const leastStepMs = 1_000

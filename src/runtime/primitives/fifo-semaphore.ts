@@ -1,5 +1,5 @@
 /**
- * A semaphore that is first come, first served.
+ * A first come, first served semaphore.
  *
  * Effect's Semaphore scans all waiters at each release; with thousands of them that costs more than their work.
  */
@@ -16,7 +16,7 @@ export class FifoSemaphore {
     this.total = total
   }
 
-  /** Calls `onAcquired` when a permit is free, perhaps at once. Returns the cancellation, which does nothing afterwards. */
+  /** Calls `onAcquired` when a permit is free, possibly synchronously. Returns the cancellation, which has no effect afterwards. */
   acquire(onAcquired: () => void): () => void {
     if (this.taken < this.total) {
       this.taken += 1
@@ -27,7 +27,7 @@ export class FifoSemaphore {
     return () => void this.waiters.delete(onAcquired)
   }
 
-  /** Returns the permit of one whose `onAcquired` was called. */
+  /** Returns a permit granted by `onAcquired`. */
   release(): void {
     this.taken -= 1
     this.admitNext()
@@ -47,7 +47,7 @@ export class FifoSemaphore {
       const acquired = Effect.callback<void>((resume) => {
         const giveUp = this.acquire(() => {
           release = () => this.release()
-          // Not in the step of the one that released: thousands of waiters would be as many calls deep.
+          // Not in the releasing step: thousands of waiters would nest as many calls.
           if (isQueued) fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
           else resume(Effect.void)
         })

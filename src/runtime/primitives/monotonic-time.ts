@@ -1,7 +1,7 @@
 /**
- * Monotonic time, for every duration: limits, pauses, ages, measurements. A clock step (NTP, RTC) does not move it.
+ * Monotonic time, for every duration: limits, delays, ages, measurements. A clock step (NTP, RTC) does not affect it.
  *
- * Only differences between two readings of the same process mean anything. For dates: `wall-time.ts`; for pauses
+ * Only differences between two readings of the same process are meaningful. For dates: `wall-time.ts`; for delays
  * that outlive the process: `platform/process/boot-time.ts`. Source: clock_gettime(2), CLOCK_MONOTONIC.
  */
 import { Clock, Effect } from "effect"
@@ -9,7 +9,7 @@ import { Clock, Effect } from "effect"
 /** Whole milliseconds, as timers have them. The time the system is suspended does not count. */
 export const monotonicMs = (clock: Clock.Clock): number => Math.floor(preciseMs(clock))
 
-/** Milliseconds with fractions, for what is measured; not for limits and pauses, which are kept by timers. */
+/** Milliseconds with fractions, for measurements; not for limits and delays, which timers implement. */
 export const preciseMs = (clock: Clock.Clock): number => Number(monotonicNanos(clock)) / 1e6
 
 export const monotonicNanos = (clock: Clock.Clock): bigint => clock.monotonicTimeNanosUnsafe()

@@ -1,7 +1,7 @@
 /**
- * The clock that every fiber of the runtime runs with: monotonic, also where Effect itself would read wall time.
+ * The clock of every fiber of the runtime: monotonic, even where Effect itself would read wall time.
  *
- * Effect's own clock answers `currentTimeMillis` with wall time, and its caches, schedules and pools take that for
+ * Effect's own clock returns wall time for `currentTimeMillis`, and its caches, schedules and pools use that for
  * durations: a clock step would lengthen or end their waits. Here it is the wall time of the start of the process plus
  * the monotonic time since. Node's timers do not advance while the system is suspended; a long sleep that was due
  * meanwhile ends within seconds of the resume.
@@ -90,7 +90,7 @@ export class RuntimeClock implements Clock.Clock {
     // A suspend that has ended already takes nothing from this sleep.
     this.lookForSuspend()
     if (this.watch === undefined) {
-      // Never the reason why the process stays alive: the sleeps are.
+      // Does not keep the process alive: the sleeps do.
       this.watch = setInterval(() => this.lookForSuspend(), lookAgainMs).unref()
     }
     const sleep: LongSleep = { dueMs: this.monotonicMs() + ms, wake, timer: undefined }
@@ -144,10 +144,10 @@ const systemClock = new RuntimeClock({
   bootMs: () => uptime() * 1000
 })
 
-/** Effect's own clock, which is there where none was provided. */
+/** Effect's own clock, the default if none was provided. */
 const clockOfEffect = Context.get(Context.empty(), Clock.Clock)
 
-/** Runs with the clock that was provided, as tests do; otherwise with the runtime's, not with Effect's. */
+/** Runs with the provided clock, as tests do; by default with the runtime's, not with Effect's. */
 export const withRuntimeClock = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(Clock.Clock, (clock) =>
     clock === clockOfEffect ? Effect.provideService(effect, Clock.Clock, systemClock) : effect
@@ -166,7 +166,7 @@ interface LongSleep {
 
 /** Nanoseconds; the system's clock is read in milliseconds. */
 const wallResolution = 1_000_000n
-/** How long after a resume a sleep may still go on. */
+/** How long after a resume a sleep may still last. */
 const lookAgainMs = 5000
 /** The system's uptime is read in hundredths of a second. */
 const leastSuspendMs = 1000

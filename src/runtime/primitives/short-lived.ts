@@ -1,12 +1,12 @@
 /**
- * Set and Map for what comes and goes all the time: deadlines, connections, messages in flight.
+ * Set and Map for short-lived entries: deadlines, connections, messages in flight.
  *
- * V8's own grow out of tables that point to the table that came after them. Once a table has grown old, all that was
- * ever put into its successors is kept, and moved, until the next full collection: pauses of many milliseconds for
- * garbage. Here the chain is cut by restarting every so often. What has not changed for long costs nothing.
+ * V8's own tables point to their successors when they grow. Once a table has been promoted, everything ever put into
+ * its successors is kept, and moved, until the next full collection: pauses of many milliseconds for
+ * garbage. Here the chain is cut by rebuilding the table every so often. Unchanged tables cost nothing.
  */
 
-/** In the order of adding, as a Set is. */
+/** In insertion order, as a Set is. */
 export class ShortLivedSet<A> {
   private items = new Set<A>()
   private deleted = 0
@@ -46,7 +46,7 @@ export class ShortLivedSet<A> {
   }
 }
 
-/** In the order of adding, as a Map is. */
+/** In insertion order, as a Map is. */
 export class ShortLivedMap<K, V> {
   private entries = new Map<K, V>()
   private deleted = 0
@@ -90,5 +90,5 @@ export class ShortLivedMap<K, V> {
   }
 }
 
-/** Often enough to keep little garbage alive, and for what is large not more often than what it costs to copy it. */
+/** Often enough to keep little garbage alive, but for large tables not more often than the copy is worth. */
 const isWorn = (deleted: number, size: number): boolean => deleted >= 32 && deleted >= size

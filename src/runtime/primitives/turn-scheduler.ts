@@ -1,5 +1,5 @@
 /**
- * Fibers that hand something on within the same turn of the event loop.
+ * Runs fibers that pass something on within the same turn of the event loop.
  *
  * Effect's scheduler waits for the next turn at every hop between actors, and each turn is a system call or two: a
  * message that passes three actors would spend most of its time there. Every so often a hop goes through the event
@@ -33,7 +33,7 @@ class Turns {
     const unlessCancelled = () => {
       if (!isCancelled) task()
     }
-    // What something else has begun, a socket or a timer, has its whole time.
+    // Work started by a socket or a timer gets its full time.
     if (this.open === 0 && this.later.length === 0) this.since = this.now()
     this.hops += 1
     if (this.hops < mostHopsInTurn && this.now() - this.since < longestInTurnMs) this.inThisTurn(unlessCancelled)

@@ -21,8 +21,8 @@ export const wallNow: Effect.Effect<number> = Effect.map(Clock.Clock, wallMs)
 
 export const dateNow: Effect.Effect<Date> = Effect.map(wallNow, (ms) => new Date(ms))
 
-/** The date when so many milliseconds have passed, for people. */
+/** The date in so many milliseconds, for display. */
 export const dateIn = (ms: number): Effect.Effect<Date> => Effect.map(wallNow, (now) => new Date(now + ms))
 
-/** Where no fiber runs. */
+/** Outside of fibers. */
 export const processDate = (): Date => new Date()
