@@ -9,6 +9,7 @@ import { Effect } from "effect"
 import { ConfigFileNotWritten } from "../../messages/config.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 import { replaceFile } from "../../platform/files/atomic-file.ts"
+import { foreignLink, isBehindForeignLink } from "../../platform/files/file-place.ts"
 import { makeDirectories, removeEmptyDirectory, removeFile } from "../../platform/files/given-files.ts"
 import { codeOf } from "../../platform/process/error-code.ts"
 import { fileOwner, ownerIn } from "../../platform/users/file-owner.ts"
@@ -31,6 +32,10 @@ export const writeFiles = (
   changes: ReadonlyArray<FileChange>
 ): Effect.Effect<ReadonlyArray<SettingWarning>, ConfigFileNotWritten> =>
   Effect.gen(function* () {
+    // Before any of them is written: copies and other files would get the content, too.
+    const linked = changes.find(({ path, before }) => before !== undefined && isBehindForeignLink(path))
+    if (linked !== undefined)
+      return yield* new ConfigFileNotWritten({ path: linked.path, step: "create", code: foreignLink })
     const warnings: Array<SettingWarning> = []
     const done: Array<FileChange> = []
     for (const change of changes) {
@@ -48,7 +53,7 @@ export const writeFiles = (
 
 const writeOne = (
   place: ConfigPlace,
-  { path, after, holdsSecret, mode: given }: FileChange
+  { path, before, after, holdsSecret, mode: given }: FileChange
 ): Effect.Effect<ReadonlyArray<SettingWarning>, ConfigFileNotWritten> =>
   Effect.gen(function* () {
     const failed = (error: unknown) => new ConfigFileNotWritten({ path, step: "create", code: codeOf(error) })
@@ -61,9 +66,14 @@ const writeOne = (
     const owner = fileOwner(place.configDir)
     const wanted = owner.kind === "owner" ? { uid: owner.uid, gid: owner.gid } : undefined
     const mode = given ?? (holdsSecret(after) ? 0o640 : 0o644)
-    const replaced = yield* replaceFile({ path, content: after, mode, owner: wanted, inPlace: true }).pipe(
-      Effect.mapError(({ step, code }) => new ConfigFileNotWritten({ path, step, code }))
-    )
+    const replaced = yield* replaceFile({
+      path,
+      content: after,
+      mode,
+      owner: wanted,
+      inPlace: true,
+      isEdit: before !== undefined
+    }).pipe(Effect.mapError(({ step, code }) => new ConfigFileNotWritten({ path, step, code })))
     if (owner.kind === "unknown") return [{ kind: "owner-unknown", path, failure: owner.failure }]
     if (replaced.ownerProblem === undefined) return []
     const name = owner.kind === "owner" ? owner.name : "its former owner"

@@ -20,9 +20,10 @@ export const replaceCertificate = (
   Effect.gen(function* () {
     const present = yield* readIfPresent(path)
     const text = yield* orNotWritten(renewed, () => readRegularText(renewed))
-    const whole = present !== undefined && holdsPrivateKey(present) ? withCertificates(present, text) : text
+    const keepsKey = present !== undefined && holdsPrivateKey(present)
+    const whole = keepsKey ? withCertificates(present, text) : text
     const mode = present === undefined ? 0o644 : "present"
-    yield* replaceFile({ path, content: whole, mode }).pipe(
+    yield* replaceFile({ path, content: whole, mode, isEdit: keepsKey }).pipe(
       Effect.mapError(({ code }) => new FileNotWritten({ path, code }))
     )
     // Otherwise it would be tried again with the next connection, and replace itself.

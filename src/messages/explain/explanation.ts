@@ -32,7 +32,7 @@ export const danglingHint =
   "the link leads to a file or directory that is not there: mount its file system, or remove the link"
 
 export const foreignLinkHint =
-  "a directory of this path is a link created by a user who does not own its target: create the link as root (ln -s), or use a path without it"
+  "this path, or a directory of it, is a link created by a user who does not own its target: create the link as root (ln -s), or use a path without it"
 
 /** Maximum length of external text in a sentence. */
 const longest = 600

@@ -14,7 +14,7 @@ import type { FileNote } from "../../messages/platform.ts"
 import { codeOf } from "../process/error-code.ts"
 import { attempt, type FileCalls, give, type Owner, writeAll } from "./file-calls.ts"
 import { isMountPoint, writeInPlace } from "./file-in-place.ts"
-import { openPlace, ownerFor, type Place } from "./file-place.ts"
+import { foreignLink, openPlace, ownerFor, type Place, PlaceNotFound } from "./file-place.ts"
 
 /** The file is unchanged. */
 export class FileNotReplaced extends Data.TaggedError("FileNotReplaced")<{
@@ -35,6 +35,11 @@ export interface Replacement {
   readonly givenWithin?: string | undefined
   /** A file that is a mount point itself (a container's tedge.toml) cannot be renamed over: it is written in place. */
   readonly inPlace?: boolean
+  /**
+   * The content was made from the file's present one. Behind another user's symlink that is another file's, which a new
+   * file would show to that user: it is refused.
+   */
+  readonly isEdit?: boolean
 }
 
 /** `ownerProblem`: the content is written, but `chown` failed with this code. */
@@ -81,7 +86,8 @@ interface Progress {
 }
 
 const replaced = (wanted: Replacement, place: Place, calls: FileCalls, progress: Progress) => {
-  const { present } = place
+  const { present, strangeLink } = place
+  if (wanted.isEdit && strangeLink !== undefined) throw new PlaceNotFound(foreignLink, wanted.path)
   const content = Buffer.from(wanted.content)
   const isClosed = present !== undefined && (present.mode & 0o077) === 0
   const mode = isClosed ? 0o600 : wanted.mode === "present" ? (present?.mode ?? 0o600) & 0o777 : wanted.mode
@@ -92,7 +98,7 @@ const replaced = (wanted: Replacement, place: Place, calls: FileCalls, progress:
   }
   if (wanted.inPlace && isMountPoint(place)) return noted(wanted.path, inPlace())
   try {
-    return noted(wanted.path, { ...renamedOver(place, facts, calls, progress), link: place.strangeLink })
+    return noted(wanted.path, { ...renamedOver(place, facts, calls, progress), link: strangeLink })
   } catch (error) {
     if (wanted.inPlace && progress.step === "rename" && codeOf(error) === "EBUSY") return noted(wanted.path, inPlace())
     throw error

@@ -84,6 +84,15 @@ export const inPlace = <A>(path: string, use: (place: Place) => A, lastLink: "fo
   }
 }
 
+/** Whether the file is behind a symlink that must not be followed. */
+export const isBehindForeignLink = (path: string): boolean => {
+  try {
+    return inPlace(path, ({ strangeLink }) => strangeLink !== undefined)
+  } catch {
+    return false // reported by whoever reads or writes the file
+  }
+}
+
 /**
  * The settings decide in which directory a file is, and the services' user may write them. Root's files must not be given
  * away by that: only files in a directory of that user, or in the configuration directory or below, get the owner.
