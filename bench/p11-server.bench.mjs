@@ -126,7 +126,7 @@ const resultOf = ({ objects, runs, taken }) => {
   return { objects, ...middle, taken, byClients }
 }
 
-/** A TPM takes its time, whoever asks: the service must not add to it. */
+/** A TPM is slow for every caller: the service must not add to it. */
 const measureTpm = async (dir, tools) => {
   const folder = join(dir, "tpm")
   const token = await startTpmToken({ dir: folder, label: "bench", pin, keyLabel: "bench" })

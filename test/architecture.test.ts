@@ -22,7 +22,7 @@ const fences: Record<string, string | ReadonlyArray<string>> = {
   "unix.node": "platform/native/unix-addon.ts"
 }
 
-/** Modules of Effect that are tagged unstable and have no fence: nobody may import them. */
+/** Modules of Effect that are tagged unstable and have no fence: no file may import them. */
 const forbidden = [/^effect\/(cluster|rpc|process|socket|unstable)(\/|$)/, /^@effect\//]
 
 /** `cli`, `tls` and `testing` stand above the actors, and none of them knows another. */

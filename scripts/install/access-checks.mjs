@@ -121,7 +121,7 @@ export const accessChecks = [
       await device.tedge("config", "set", "device.cryptoki.mode", "module")
       const listed = async () => (await device.exec(["tedge", "hsm", "list-tokens"])).stderr
       demand(!(await listed()).includes("pcscd refuses"), `with the rule: ${await listed()}`)
-      // Debian 12's asks nobody.
+      // Debian 12's pcscd has no access check.
       const asks = await device.exec(["test", "-e", "/usr/share/polkit-1/actions/org.debian.pcsc-lite.policy"])
       if (asks.code === 0) {
         await device.must("mv", "/usr/share/polkit-1/rules.d/tedge-actors.rules", "/root/")

@@ -102,7 +102,7 @@ export const serviceChecks = [
     }
   ],
   [
-    "the directory of refused PINs is as tmpfiles made it, whoever has used it, and of its group the services' user alone writes",
+    "the directory of refused PINs is as tmpfiles made it, and of its group the services' user alone writes",
     async (device) => {
       const before = await device.must("stat", "-c", "%U:%G %a", "/run/tedge-pin-latch")
       await device.must("systemctl", "restart", server, mapper)

@@ -1,4 +1,4 @@
-/** `npm run test:token`: the column of a token that somebody has, and nothing left on it. */
+/** `npm run test:token`: the column of a user's token, and nothing left on it. */
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { run } from "../../scripts/lib/run.mjs"

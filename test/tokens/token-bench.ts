@@ -37,7 +37,7 @@ export const label = "bench"
 export const pin = "471147"
 export const soPin = "87654321"
 
-/** `tokenLabel`: of a token that nobody can initialise; undefined: it will be made with our label. */
+/** `tokenLabel`: of a token that cannot be initialised; undefined: created with our label. */
 export const tokenBench = (place: TokenPlace, tokenLabel = label): TokenBench => {
   const dir = makeTempDir()
   const device = tedgeInProcess(dir, { environment: place.env })

@@ -127,7 +127,7 @@ describe("a message that the broker refuses for now", () => {
         local.refusing.set("aws/shadow/update", quotaExceeded)
         yield* receive("cloud", 1, "$aws/things/dev01/shadow/update")
         yield* passTime("3 minutes")
-        // Nothing of ours is there yet: this one is somebody else's.
+        // Ours is not published yet: this one is from another client.
         yield* receive("local", 1, "aws/shadow/update")
         expect(cloud.published).toHaveLength(1)
         local.refusing.clear()

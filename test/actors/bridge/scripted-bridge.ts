@@ -31,7 +31,7 @@ export class ScriptedLink {
   hangsUpAt: (message: MqttMessage) => boolean = () => false
   /** Connections that ended so. */
   disconnects = 0
-  /** Topics, as often as somebody tried. */
+  /** Topics, once per attempt. */
   readonly attempts: Array<string> = []
   waiting = 0
   mostWaiting = 0

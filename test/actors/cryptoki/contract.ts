@@ -180,7 +180,7 @@ const pinCases = (scenario: Scenario, contract: Contract): void => {
       yield* sign(kit, key("pkcs11:object=my-key?pin-value=123456", Redacted.make("wrong")))
     })
   )
-  scenario("lets nobody sign on another's login", (kit) =>
+  scenario("allows no signature on another's login", (kit) =>
     Effect.gen(function* () {
       yield* sign(kit, withPin("123456"))
       const tried = kit.logins?.()

@@ -307,7 +307,7 @@ describe("a session with TLS", () => {
   })
 
   it.each([
-    ["issued by nobody the broker knows", "certificateRefused", () => makeDeviceCertificate(makeCa(pki.dir))],
+    ["issued by a CA unknown to the broker", "certificateRefused", () => makeDeviceCertificate(makeCa(pki.dir))],
     ["that has expired", "certificateExpired", () => makeDeviceCertificate(pki.ca, { validity: "expired" })]
   ])("hears that the broker refuses a certificate %s", async (_what, reason, certificate) => {
     const { certFile, keyFile } = certificate()

@@ -1,4 +1,4 @@
-/** Clients that are silent, slow, endless or gone: each is cut, and nobody else notices. */
+/** Clients that are silent, slow, endless or gone: each is aborted, without an effect on others. */
 import { Effect, Fiber, Result } from "effect"
 import { describe, expect, it } from "vitest"
 import type { P11ServerStatus } from "../../../src/messages/p11-server.ts"

@@ -52,7 +52,7 @@ const refusal = (path: string) =>
     (error) => error
   )
 
-/** A socket file nobody listens on, as SIGKILL leaves it. */
+/** A stale socket file, as SIGKILL leaves it. */
 const staleSocket = (path: string) => {
   const script = `require("net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`
   spawnSync(process.execPath, ["-e", script])

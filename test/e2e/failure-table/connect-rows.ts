@@ -130,7 +130,7 @@ export const cloudRows: ReadonlyArray<Row> = [
   {
     tag: "BrokerNotListening",
     failure: "broker not running",
-    how: "system.toml restarts nothing, nobody listens on mqtt.client.port",
+    how: "system.toml restarts nothing, nothing listens on mqtt.client.port",
     cause: async (world) => {
       const port = String(await freePort())
       return withInit(commands({}), { "mqtt.client.port": port, "mqtt.bind.port": port })(world)
@@ -173,7 +173,7 @@ export const localRows: ReadonlyArray<Row> = [
   {
     tag: "ConnectionCheckFailed",
     failure: "local broker gone",
-    how: "a marker, and nobody on mqtt.client.port; connect --test",
+    how: "a marker, and nothing listens on mqtt.client.port; connect --test",
     cause: async ({ place }) => {
       const { configDir, tedge } = place({ "mqtt.client.port": String(await freePort()) })
       mkdirSync(join(configDir, "mosquitto-conf"))

@@ -208,7 +208,7 @@ export const networkRows: ReadonlyArray<Row> = [
   {
     tag: "DialFailed",
     failure: "port closed",
-    how: "c8y.mqtt with a port nobody listens on",
+    how: "c8y.mqtt with a port without a listener",
     cause: async ({ place }) => place(cloudAt(await freePort())).tedge(connect),
     says: /^connection refused at 127\.0\.0\.1:\d+$/,
     next: "check host and port"
@@ -373,7 +373,7 @@ export const serviceRows: ReadonlyArray<Row> = [
   {
     tag: "SigningServiceUnreachable",
     failure: "socket left over",
-    how: "a file at socket_path that nobody listens on",
+    how: "a stale socket file at socket_path",
     cause: ({ dir, place }) => {
       const path = join(dir, "dead.sock")
       writeFileSync(path, "")

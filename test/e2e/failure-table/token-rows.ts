@@ -44,7 +44,7 @@ const scripted =
     return place({ "device.cryptoki.module_path": module.modulePath, ...settings }).tedge(words)
   }
 
-/** Two tokens, and the URI names the one without the key. The other has another PIN, which nobody tries. */
+/** Two tokens, and the URI names the one without the key. The other has another PIN, which is not tried. */
 const wrongToken = async ({ place }: World): Promise<Outcome> => {
   const hsm = softhsmDirectory()
   const { pin } = hsm.addToken({ label: "empty" })

@@ -1,4 +1,4 @@
-/** Answers that go out at once: all of them, to whoever reads, however slowly. */
+/** Answers written synchronously: complete, to a slow reader as well. */
 import { spawn, spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { build } from "esbuild"

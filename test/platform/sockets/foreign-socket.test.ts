@@ -1,4 +1,4 @@
-/** A socket that somebody else may have put in the place of the signing service's. */
+/** A socket that another user may have created in place of the signing service's. */
 import { chmodSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"

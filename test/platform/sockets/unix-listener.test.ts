@@ -1,8 +1,8 @@
-/** Accepting while the system refuses it: one attempt at a time, told once, and nobody is forgotten. */
+/** Accepting while the system refuses it: one attempt at a time, reported once, and no client is forgotten. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { UnixListener, Watcher } from "../../../src/platform/sockets/unix-stream.ts"
 
-/** What the system does: who waits, whether it has descriptors, and how it tells that somebody came. */
+/** The system: waiting clients, whether it has descriptors, and how it reports a client. */
 const system = vi.hoisted(() => ({
   waiting: 0,
   isExhausted: false,

@@ -219,7 +219,7 @@ const refusedCases: Readonly<Record<string, () => Case>> = {
     const issuer = between({ extensions: `${caLines}\nnameConstraints=critical,permitted;DNS:example.com` })
     return sent(leafBy(issuer), issuer)
   },
-  "a critical extension nobody knows": () => sent(leaf(leafLines, server, san, "1.2.3.4=critical,DER:0500"))
+  "an unknown critical extension": () => sent(leaf(leafLines, server, san, "1.2.3.4=critical,DER:0500"))
 }
 
 describe("a server's certificate", () => {

@@ -46,7 +46,7 @@ export class FakeBroker {
     return (target, receiver) => Effect.suspend(() => this.accept(target, receiver, cryptoki))
   }
 
-  /** A message from somebody else that fits a subscription of this client. False: the broker knows no such client. */
+  /** A message from another client that matches a subscription of this one. False: the broker knows no such client. */
   send(clientId: string, message: MqttMessage): boolean {
     const session = this.sessions.get(clientId)
     if (session === undefined) return false

@@ -16,7 +16,7 @@ export interface ConnectProxy {
 export interface ConnectProxyOptions {
   /** `user:password`; undefined: everybody may. */
   readonly login?: string
-  /** Where names lead that nobody else knows: `cloud.invalid:8883` to `127.0.0.1:4711`. */
+  /** Addresses of names that no resolver knows: `cloud.invalid:8883` to `127.0.0.1:4711`. */
   readonly hosts?: Readonly<Record<string, string>>
   /** Answered to each request instead of a way. */
   readonly answer?: string

@@ -103,7 +103,7 @@ describe("the directory of PIN latches", () => {
   it.each([
     ["damaged", "{", "recordUnreadable"],
     ["of a newer version", '{"version":3,"refused":"elsewhere"}', "recordNewer"]
-  ])("with a record that is %s lets nobody try, says so, and keeps it", async (_, text, reason) => {
+  ])("with a record that is %s allows no attempt, reports it, and keeps it", async (_, text, reason) => {
     const directory = tempDir()
     await latchOf(directory).refuse("1")
     writeFileSync(recordIn(directory), text)

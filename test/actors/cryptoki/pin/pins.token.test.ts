@@ -1,4 +1,4 @@
-/** PINs are tried once, by whoever, in whichever process. Logins are counted by the scripted module. */
+/** PINs are tried once, in any process. Logins are counted by the scripted module. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
@@ -271,7 +271,7 @@ describe("what a token says to a PIN", () => {
       Effect.gen(function* () {
         const { sign, script } = yield* startScripted()
         script.set({ C_Login: { code: "CKR_USER_ALREADY_LOGGED_IN" }, C_Logout: { code: "CKR_OK" } })
-        // SoftHSM2 hides the key without a login, so the key is missing; but nobody called it a PIN fault.
+        // SoftHSM2 hides the key without a login, so the key is missing; but it was not a PIN fault.
         expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "KeyNotFound" })
         expect(latchFiles(script.dir)).toEqual([])
       })

@@ -32,7 +32,7 @@ const reply =
 
 const listening = (server: Server, path: string) => new Promise<void>((resolve) => void server.listen(path, resolve))
 
-/** Socket mode and a service the test plays itself; without `treat` nobody listens. */
+/** Socket mode and a service the test plays itself; without `treat` nothing listens. */
 const against = (
   treat: Treat | undefined,
   body: (kit: Kit) => Effect.Effect<void, unknown, Scope.Scope>,
@@ -220,7 +220,7 @@ describe("socket mode", () => {
     ))
 
   it("closes the connection when the asker gives up", () => {
-    // A service that keeps writing notices that nobody is there any more.
+    // A service that keeps writing detects the disconnect.
     const babble: Treat = (socket, request) => {
       if (request._tag === "Ping") socket.end(encodeFrame({ _tag: "Pong" }))
       else {

@@ -342,7 +342,7 @@ describe("a token that is pulled out", () => {
         expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "TokenUnavailable", token: "my-token" })
         expect(events.map(({ _tag }) => _tag)).toContain("TokenGone")
         script.plug("my-token", 4711)
-        // Nobody asks meanwhile: the token actor looks by itself, since somebody asked lately.
+        // No request meanwhile: the token actor polls because of the recent one.
         yield* Effect.repeat(Effect.sleep("100 millis"), {
           until: () => events.some(({ _tag }) => _tag === "TokenPlugged")
         })

@@ -8,7 +8,7 @@ import { type ConnectProxy, type ConnectProxyOptions, startConnectProxy } from "
 import { type EstServer, startEstServer, tenantUser } from "../../../support/tls/est-server.ts"
 import { makeServerCertificate, type TestPki, testPki } from "../../../support/tls/pki.ts"
 
-/** No resolver has it (RFC 6761, 6.4): whoever does not take the proxy does not arrive. */
+/** No resolver has it (RFC 6761, 6.4): only through the proxy it is reachable. */
 const name = "tenant.invalid"
 const address = `${name}:8443`
 

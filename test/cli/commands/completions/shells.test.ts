@@ -1,4 +1,4 @@
-/** What bash, zsh and fish offer when somebody presses Tab: each shell runs its script and is asked. */
+/** The completions of bash, zsh and fish: each shell runs its script. */
 import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"

@@ -148,7 +148,7 @@ describe("what cannot be known before", () => {
     expect(done.stderr).not.toContain("654321")
   })
 
-  it("a PIN change nobody saw the end of: how to see it, and what to set then", async () => {
+  it("a PIN change with an unknown outcome: how to find out, and what to set then", async () => {
     start("unknown")
     const done = await changePin()
     expect(done.stderr).toMatch(/error: .*; token 'pkcs11:.*' may have the new user PIN already\n/)

@@ -55,7 +55,7 @@ const programsForEverybody = (dir: string): string => {
   return join(dir, "bin")
 }
 
-/** Root becomes nobody; everybody else only has to lose the permission to write. */
+/** Root switches to nobody; other users only lose the permission to write. */
 const someoneWithoutPermission = (): { readonly uid?: number; readonly gid?: number } => {
   if (process.getuid?.() === 0) return { uid: 65534, gid: 65534 }
   chmodSync(latchDirectory(), 0o555)
@@ -125,7 +125,7 @@ describe("tedge hsm clear-pin-latch through tedge-p11-server", () => {
     expectRefusal(await clear("pkcs11:token=none"), "No token matches 'pkcs11:token=none'", "token=my-token")
   })
 
-  // Only root can become somebody else.
+  // Only root can switch to another user.
   it("tells a user without permission whom to run it as", async () => {
     await refuseOnce()
     for (const dir of [place, server.runPath]) chmodSync(dir, 0o755)

@@ -1,4 +1,4 @@
-/** A PIN is in the memory of whoever uses it, so a crash of theirs must not write that memory to a disk. */
+/** PINs are in the memory of the processes that use them, whose crash must not write that memory to a disk. */
 
 import { spawn } from "node:child_process"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"

@@ -51,7 +51,7 @@ const token = (spec: { readonly ms: number; readonly isHardware: boolean }) => {
   return { done, inThreads, signOnce, first }
 }
 
-test("the first signature with a key is made in a thread, whoever makes it", async () => {
+test("the first signature with a key is made in a thread", async () => {
   const { done, inThreads, signOnce } = token({ ms: 0.1, isHardware: true })
   const signing = signOnce()
   inThreads.shift()?.()
