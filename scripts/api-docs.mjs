@@ -71,7 +71,9 @@ for (const [name, { types, title }] of Object.entries(pages)) {
     mkdirSync(folder, { recursive: true })
     writeFileSync(file, text)
   } else if (readFileSync(file, "utf8") !== text) {
-    console.error(`error: docs/api/${name}.md is not what the types say\nhint: node scripts/api-docs.mjs`)
+    console.error(
+      `error: docs/api/${name}.md is not what the types say\nhint: npm run build && node scripts/api-docs.mjs`
+    )
     process.exitCode = 1
   }
 }
