@@ -58,6 +58,8 @@ export const startFakeCloud = async ({ dir, ca, host = "localhost", trace }) => 
 
 const cloudConfig = (port, socketPath, server, trustedCa) => [
   "per_listener_settings true",
+  // For a responder that is slower than the device; by default it drops what comes after 1,000.
+  "max_queued_messages 0",
   `listener 0 ${socketPath}`,
   "allow_anonymous true",
   `listener ${port} localhost`,
