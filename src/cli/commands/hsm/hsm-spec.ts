@@ -195,7 +195,7 @@ export const hsmSpec: CommandSpec = {
       name: "clear-pin-latch",
       summary: "Allow refused PINs to be tried again.",
       details: [
-        "tedge does not retry a PIN that a token has refused, because tokens lock after a few attempts. Use this if the configured PIN is correct."
+        "A PIN that a token has refused is not retried, because tokens lock after a few attempts. Use this command if the configured PIN is correct."
       ],
       arguments: [tokenArgument("The URI of the token.")],
       examples: [{ says: "for the only token", command: "tedge hsm clear-pin-latch" }]
