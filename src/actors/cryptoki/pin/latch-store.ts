@@ -30,7 +30,12 @@ export interface LatchStore {
 }
 
 export const latchStore = (place: LatchPlace): LatchStore => {
-  const ownKey = randomBytes(32)
+  let madeKey: Uint8Array | undefined
+  /** Made at its first use: Node's crypto module takes milliseconds to load, and the service listens before it needs one. */
+  const ownKey = (): Uint8Array => {
+    madeKey ??= randomBytes(32)
+    return madeKey
+  }
   /** What could not be written or removed; undefined: nothing. */
   const kept = new Map<string, string | undefined>()
   const locks = new Map<string, Semaphore.Semaphore>()
@@ -73,7 +78,7 @@ export const latchStore = (place: LatchPlace): LatchStore => {
         ignoringErrors(() => openLatchDirectory(place))
         return Effect.andThen(ownLock(identity), lockFile(file, place.owner))
       }),
-    key: Effect.sync(() => readLatchKey(place) ?? ownKey)
+    key: Effect.sync(() => readLatchKey(place) ?? ownKey())
   }
 }
 
