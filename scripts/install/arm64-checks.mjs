@@ -2,6 +2,7 @@
  * The packages for arm64, on the files of an arm64 Debian, run by qemu's emulation of the processor. Only by name
  * (`npm run test:install -- arm64`): it needs cross compilers, and takes minutes.
  */
+import { spawn } from "node:child_process"
 import {
   appendFileSync,
   chmodSync,
@@ -24,13 +25,12 @@ const essential = [
   ...["diffutils", "debianutils", "init-system-helpers", "perl-base", "passwd", "login", "util-linux"]
 ]
 
-/** Commands in the kernel's directory of program formats, which is mounted for them only. */
-const inFormats = (commands, ...words) =>
-  mustRun("unshare", [
-    ...["--mount", "sh", "-euc"],
-    `mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc\ncd /proc/sys/fs/binfmt_misc\n${commands}`,
-    ...words
-  ])
+/** For `unshare`: commands in the kernel's directory of program formats, which is mounted for them. */
+const inFormats = (commands, ...words) => [
+  ...["--mount", "sh", "-euc"],
+  `mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc\ncd /proc/sys/fs/binfmt_misc\n${commands}`,
+  ...words
+]
 
 /** The interpreter is opened here (F), and found in every root. Source: kernel documentation, binfmt_misc. */
 const format = (name) =>
@@ -40,10 +40,18 @@ const format = (name) =>
     "/usr/bin/qemu-aarch64-static:OCF"
   ].join(":")
 
-/** The format is the kernel's, not of a namespace: `endEmulation` with the same directory removes it. */
-const startEmulation = (work) => inFormats('[ -e qemu-aarch64 ] || printf %s "$0" >register', format(basename(work)))
+/** Programs for arm64 run until this process ends: the kernel forgets its formats with the last mount of their directory. */
+const startEmulation = async (work) => {
+  const register = '[ -e qemu-aarch64 ] || printf %s "$0" >register\necho ready\nexec sleep infinity'
+  const child = spawn("unshare", inFormats(register, format(basename(work))), { stdio: ["ignore", "pipe", "inherit"] })
+  await new Promise((resolve, reject) => {
+    child.stdout.once("data", resolve)
+    child.once("exit", () => reject(new Error("programs for arm64 cannot be run here")))
+  })
+}
 
-export const endEmulation = (work) => inFormats('[ ! -e "$0" ] || echo -1 >"$0"', basename(work))
+/** Where this machine has that directory mounted, too, the format stays. */
+export const endEmulation = (work) => mustRun("unshare", inFormats('[ ! -e "$0" ] || echo -1 >"$0"', basename(work)))
 
 /** `root`: of the checkout; `work`: an empty directory. Answers how many passed and failed. Call `endEmulation` in the end. */
 export const arm64Part = async ({ root, work }) => {
