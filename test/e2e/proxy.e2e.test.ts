@@ -4,7 +4,7 @@ import { createDevice, type Device, publishLocal } from "../support/device/devic
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 import { type ConnectProxy, startConnectProxy } from "../support/tls/connect-proxy.ts"
 
-/** Nobody listens there; the proxy leads it to the cloud. */
+/** No listener is there; the proxy leads it to the cloud. */
 const address = "localhost:1"
 
 let dir: string

@@ -34,7 +34,7 @@ export interface InFlightMessage {
 export class BridgeSide {
   readonly link: ActorRef<LinkProtocol>
   status: LinkStatus = { _tag: "Connecting", attempt: 1 }
-  readonly past = new LinkPast()
+  readonly past = new LinkHistory()
   private readonly up = Latch.makeUnsafe(false)
   private nextUp = Deferred.makeUnsafe<void>()
   private connection = 0
@@ -84,7 +84,7 @@ export class BridgeSide {
 }
 
 /** Since when a link is up or down, and why: for people. */
-export class LinkPast {
+export class LinkHistory {
   private status: LinkStatus | undefined
   private since: EventTime | undefined
   /** Why it is down: of the last attempt. */

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { LinkPast } from "../../../src/actors/bridge/side.ts"
+import { LinkHistory } from "../../../src/actors/bridge/side.ts"
 import { History } from "../../../src/actors/bridge/traffic.ts"
 import { DialFailed, type LinkStatus } from "../../../src/messages/mqtt.ts"
 import type { EventTime, Present } from "../../../src/runtime/primitives/event-time.ts"
@@ -48,7 +48,7 @@ describe("the past of a link", () => {
   }
 
   it("says since when it is down and why, through all attempts, and when the next one is", () => {
-    const past = new LinkPast()
+    const past = new LinkHistory()
     past.change({ _tag: "Connecting", attempt: 1 }, at(1_000))
     past.change(up(false), at(2_000))
     expect(past.report(now(9_000))).toMatchObject({
@@ -72,7 +72,7 @@ describe("the past of a link", () => {
   })
 
   it("is dated by the clock as it is set now", () => {
-    const past = new LinkPast()
+    const past = new LinkHistory()
     const step = 86_400_000
     past.change(up(false), at(2_000))
     past.change(failed, at(3_000))

@@ -149,7 +149,7 @@ const startActors = (configDir: string, options: InProcessOptions) =>
     return { config, cryptoki, localBroker: session } satisfies TokenActors
   })
 
-/** Nobody listens. */
+/** Without a listener. */
 export const noBroker: Behaviour<MqttSessionProtocol> = {
   init: () =>
     Effect.succeed({

@@ -63,7 +63,7 @@ interface State {
   /** Whether TokenGone was published, and the token was seen to be missing. */
   isGone: boolean
   wasOut: boolean
-  lastTaken: number
+  lastAcquired: number
 }
 
 export const makeReconnector = (spec: ReconnectorSpec): Effect.Effect<Reconnector, never, Scope.Scope> =>
@@ -82,7 +82,7 @@ export const makeReconnector = (spec: ReconnectorSpec): Effect.Effect<Reconnecto
       closing: undefined,
       isGone: false,
       wasOut: false,
-      lastTaken: yield* monotonicNow
+      lastAcquired: yield* monotonicNow
     }
     const self = { spec, state, scope }
     const { first } = spec
@@ -110,7 +110,7 @@ interface Internals {
 const acquire = (self: Internals): Effect.Effect<TokenConnection, TokenRefusal> =>
   Effect.flatMap(monotonicNow, (now) => {
     const { state, spec } = self
-    state.lastTaken = now
+    state.lastAcquired = now
     if (state.owned) return Effect.succeed(state.owned.connection)
     state.lookUntil = now + spec.keepLookingMs
     return awaitConnection(self, attemptsAwaited(state.failures))
@@ -230,7 +230,7 @@ const endWhenIdle = (self: Internals, owned: OwnedConnection, idleMs: number): E
   Effect.gen(function* () {
     const { state } = self
     while (state.owned === owned) {
-      const idle = (yield* monotonicNow) - state.lastTaken
+      const idle = (yield* monotonicNow) - state.lastAcquired
       if (idle < idleMs) {
         yield* Effect.sleep(idleMs - idle)
         continue

@@ -53,7 +53,7 @@ export const afterFault = (
     if (hasNewSession) return { remedy: "none", left }
     if (!isDoubted) return { remedy, left }
   }
-  // A signature that was given less hung on a token that never takes its time: it costs little to make it again.
+  // A signature with a shorter limit hung on a token that normally answers at once: it costs little to make it again.
   const isHung = fault._tag === "CallTimedOut" && fault.afterMs >= (fault.call === "sign" ? signMs : 0)
   const mayRepeat = chances.host > 0 && !isHung
   return { remedy: "host", left: mayRepeat ? { ...chances, session: 0, host: chances.host - 1 } : undefined }

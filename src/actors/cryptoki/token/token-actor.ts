@@ -5,7 +5,7 @@
  * one C_Sign for each request that the token serves, and another one where a host ended in the first.
  *
  * `fnUntraced`, as for all that is done thousands of times a second: V8 gives each new generator function a hidden class
- * among its old objects, and keeps what the function had in hand until the next full collection.
+ * among its old objects, and keeps what the function referenced until the next full collection.
  */
 import { Effect, Redacted } from "effect"
 import type {

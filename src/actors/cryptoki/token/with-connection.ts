@@ -82,7 +82,7 @@ export const openTokenContext = (
     return { tools, reconnector, token, times: yield* timeLimits, refreshed: new Set(), mayRefreshAt: 0 }
   })
 
-/** `use` may run again from its beginning, so it must be a thing that can be done twice. */
+/** `use` may be run again from its beginning: it must be idempotent. */
 export const withConnection = <A>(
   context: TokenContext,
   use: (connection: TokenConnection) => Effect.Effect<A, TokenRefusal | HostFault>

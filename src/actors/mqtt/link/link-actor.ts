@@ -41,7 +41,7 @@ export const linkBehaviour = (
     init: (context) =>
       Effect.gen(function* () {
         const link = yield* makeLink(options, (made) => connect(options.target, receiverOf(made)), receiver, past)
-        yield* giveAgainAfterRestart(link, context)
+        yield* redeliverAfterRestart(link, context)
         yield* context.task("deliver", deliverAll(link))
         yield* context.task("keep up", keepUp(link))
         return {
@@ -88,12 +88,12 @@ const publishAll = (
     const awaited = messages.filter(({ qos }) => qos === 1).length
     return awaited === 0
       ? published
-      : spanned("publish until PUBACK", { kind: "client" }, measured(link, awaited, published))
+      : spanned("publish until PUBACK", { kind: "client" }, recordingPubackTime(link, awaited, published))
   })
 
 type Published = Effect.Effect<{ readonly sent: boolean; readonly failed: ReadonlyArray<FailedPublish> }>
 
-const measured = ({ options }: Link, awaited: number, publishing: Published): Published =>
+const recordingPubackTime = ({ options }: Link, awaited: number, publishing: Published): Published =>
   Effect.gen(function* () {
     const record = yield* Measurements
     const startedAt = yield* preciseNow
@@ -137,7 +137,7 @@ const give = ({ receiver, options }: Link, deliveries: ReadonlyArray<Delivery>):
 /** Small enough that messages acknowledged together do not wait long for the last. */
 const mostAtOnce = 50
 
-const giveAgainAfterRestart = (
+const redeliverAfterRestart = (
   link: Link,
   context: ActorContext<LinkProtocol>
 ): Effect.Effect<void, never, Scope.Scope> => {

@@ -176,7 +176,7 @@ describe("PINs", () => {
     expect(await keysOn()).toEqual([])
   })
 
-  it("says that the present PIN of a change is wrong, and that the user PIN is as it was", async () => {
+  it("says that the current PIN of a change is wrong, and that the user PIN is as it was", async () => {
     hsm.addToken()
     const change = ["hsm", "change-pin", "--current-pin", "000000", "--new-pin", "9999"]
     const mend = "pass the current PIN with --current-pin; "

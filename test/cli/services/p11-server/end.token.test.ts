@@ -40,7 +40,7 @@ const states: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
   "more clients are there than it serves": (path) => Promise.all(Array.from({ length: 300 }, () => connected(path)))
 }
 
-/** Comes again where the kernel turns it away: a service that is slow to accept has a full queue of connections (EAGAIN). */
+/** Retries when the kernel refuses the connection: a service that is slow to accept has a full queue of connections (EAGAIN). */
 const connected = async (path: string): Promise<ReturnType<typeof rawClient>> => {
   const client = rawClient(path)
   const isConnected = await new Promise((resolve) => {

@@ -49,7 +49,7 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
   let age = 0
   const waiting: Array<() => void> = []
 
-  const keep = (): Handle => {
+  const openLoginSession = (): Handle => {
     loginSession ??= module.openSession(handle, "read")
     return loginSession
   }
@@ -72,17 +72,17 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
       if (open > 0) return undefined
       open += 1
       loginSessionInUse = true
-      return { session: keep(), age }
+      return { session: openLoginSession(), age }
     }
   }
-  const take = async (): Promise<Signer> => {
+  const acquire = async (): Promise<Signer> => {
     for (;;) {
       const signer = isClosing ? undefined : (idle.pop() ?? (open < parallelSigns ? openSigner() : undefined))
       if (signer) return signer
       await waitForChange()
     }
   }
-  const giveBack = (signer: Signer, sound: boolean) => {
+  const release = (signer: Signer, sound: boolean) => {
     if (signer.age === age) {
       if (sound) idle.push(signer)
       else {
@@ -108,7 +108,7 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
     isHardware: module.isHardware(handle),
     onLoginSession: async (use) => {
       while (loginSessionSigns()) await waitForChange()
-      return use(keep())
+      return use(openLoginSession())
     },
     onWriter: (use) =>
       whileBusy(async () => {
@@ -120,14 +120,14 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
         }
       }),
     onSigner: async (use) => {
-      const signer = await take()
+      const signer = await acquire()
       let sound = false
       try {
         const result = await whileBusy(() => use(signer.session))
         sound = true
         return result
       } finally {
-        giveBack(signer, sound)
+        release(signer, sound)
       }
     },
     closeAll: async () => {
