@@ -53,6 +53,7 @@ export class TlsSignerStream extends Duplex {
       this.#open = { addon, connection, settings, socket, binding }
       this.#listen(socket)
     } catch (error) {
+      target.socket?.on("error", () => undefined).destroy()
       this.destroy(error instanceof Error ? error : new Error(String(error)))
       return
     }

@@ -211,6 +211,17 @@ describe("a connection", () => {
   const isResumed = { resumed: true, signatures: 0 }
   const isSigned = { resumed: false, signatures: 1 }
 
+  it("ends the socket it was given when the target is invalid, and its error is not uncaught", async () => {
+    const server = await startTlsServer(pki)
+    for (const port of [server.port, 1]) {
+      const socket = dial(port, "127.0.0.1")
+      const stream = connectTls(targetOf(pki, port, { certificateChain: "no certificate", socket }), sign)
+      await expect(exchange(stream)).rejects.toMatchObject({ code: "ERR_TLS_SETTINGS" })
+      expect(socket.destroyed).toBe(true)
+    }
+    await server.close()
+  })
+
   it("is resumed over TLSv1.3 without a signature, once for each session the server gave", async () => {
     const server = await startTlsServer(pki)
     const sessions = await sessionsOf(targetOf(pki, server.port))
