@@ -30,7 +30,7 @@ export const measure = async () => {
 }
 
 const measureIn = async (dir) => {
-  const { connectTls, tokenSigner } = await load("token-tls")
+  const { connectTls, tokenSigner, trustStore } = await load("token-tls")
   const ca = await createTestCa(join(dir, "ca"), "Bench CA")
   const server = await ca.issueServer("localhost")
   const softDir = join(dir, "softhsm")
@@ -60,7 +60,7 @@ const measureIn = async (dir) => {
     host: "127.0.0.1",
     port,
     serverName: "localhost",
-    ca: trusted,
+    trusted: trustStore([trusted]),
     certificateChain: tokenCertificate,
     timeoutMs: 30_000
   }

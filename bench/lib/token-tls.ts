@@ -8,6 +8,7 @@ import * as Actor from "../../src/runtime/actor.ts"
 import { turnScheduler } from "../../src/runtime/primitives/turn-scheduler.ts"
 
 export { connectTls } from "../../src/platform/tls/tls-signer-stream.ts"
+export { trustStore } from "../../src/platform/tls/trust-store.ts"
 
 export interface BenchToken {
   readonly modulePath: string
