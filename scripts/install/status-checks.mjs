@@ -58,7 +58,7 @@ export const statusChecks = [
     }
   ],
   [
-    "a user of no group of the services is told that they may not ask, exit code 1",
+    "a user outside the group of the services is refused, exit code 1",
     async (device) => {
       const asStranger = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
       const { code, stdout } = await device.exec([...asStranger, "tedge", "status"])

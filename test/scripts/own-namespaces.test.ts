@@ -41,7 +41,7 @@ const start = (last: string) => {
 }
 
 describe.skipIf(!canMount())("a program in namespaces of its own", () => {
-  it("leaves nothing when it ends, and its exit code is told", async () => {
+  it("leaves nothing when it ends, and returns its exit code", async () => {
     const { ready, closed, said } = start("exit 7")
     const dir = await ready
     expect(await closed).toBe(7)

@@ -89,7 +89,7 @@ export const isBehindForeignLink = (path: string): boolean => {
   try {
     return inPlace(path, ({ strangeLink }) => strangeLink !== undefined)
   } catch {
-    return false // reported by whoever reads or writes the file
+    return false // reported where the file is read or written
   }
 }
 

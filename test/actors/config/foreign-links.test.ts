@@ -1,4 +1,4 @@
-/** Files of the settings that are links of the services' user to a file of root's: root shows nobody what is in it. */
+/** Files of the settings that are links of the services' user to a file of root's: its content must not be shown. */
 import {
   chmodSync,
   chownSync,

@@ -47,7 +47,7 @@ describe.runIf(isRoot)("a system.toml of the services' user", () => {
     ["a group it is not in", () => `user = "${user.name}"\ngroup = "root"\n`],
     ["a group of another", () => 'group = "shadow"\n'],
     ["what is no text", () => "user = 0\n"]
-  ])("that names %s does not count, and is told", (_, lines) => {
+  ])("that names %s is ignored and reported", (_, lines) => {
     written(lines())
     expect(serviceUser(dir)).toMatchObject({
       kind: "unusable",
