@@ -75,7 +75,7 @@ const main = async (args) => {
 const packageNode = (wanted, tools, { work, out, epoch }) => {
   const { file, name, version, source } = makeNodeDeb({ wanted, tools, work, out, epoch, scripts: maintainerScripts })
   writeBill(file, { name, version, license: "MIT", architecture: tools.name, epoch, packages: [source] })
-  told(file)
+  report(file)
 }
 
 /** Beside the package. */
@@ -102,11 +102,11 @@ const packageFor = (tools, { work, bundles, metafile, texts, out, facts }) => {
       epoch
     })
     writeBill(file, { name: product.name, version, architecture: tools.name, epoch, packages })
-    told(file)
+    report(file)
   }
 }
 
-const told = (file) => process.stdout.write(`${file}  ${(statSync(file).size / 1e6).toFixed(2)} MB\n`)
+const report = (file) => process.stdout.write(`${file}  ${(statSync(file).size / 1e6).toFixed(2)} MB\n`)
 
 const packageVersion = () => JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version
 

@@ -1,4 +1,4 @@
-/** What cards say of a link and of a key. */
+/** Card rows for a link and for a key. */
 import type { KeyFacts, LinkFacts } from "../src/messages/status/snapshot.ts"
 import { isRefused, subscriptionFault } from "../src/messages/status/subscription-fault.ts"
 import { clock, duration, milliseconds } from "./format.ts"

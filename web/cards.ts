@@ -1,4 +1,4 @@
-/** What `tedge status` says, as cards. */
+/** The facts of `tedge status` as cards. */
 import type { CertificateFacts, LinkFacts, Snapshot, TokenFacts } from "../src/messages/status/snapshot.ts"
 import { isCertificateBad, isTokenBad } from "../src/messages/status/verdict.ts"
 import { keyLook, keyRows, type Look, linkLook, linkRows, type Row } from "./card-rows.ts"
@@ -9,7 +9,7 @@ import { type Report, type Service, secondsBetween } from "./store.ts"
 export const showCards = ({ snapshot, before, report }: Service): void =>
   update(byId("cards"), snapshot === undefined ? configuredCards(report) : cardsOf(snapshot, before, report))
 
-/** What is known of a connection whose service tells nothing. */
+/** A connection whose service gave no snapshot: its settings. */
 const configuredCards = ({ configured, manager, state }: Report): ReadonlyArray<Node> => {
   const { host, port, device_id, certificate } = configured ?? {}
   return [

@@ -1,4 +1,4 @@
-/** Elements, made and found. Text comes from a device: it is never read as HTML. */
+/** Creates and finds elements. Text from a device is set as text, never as HTML. */
 
 type Attributes = Readonly<Record<string, string | number | undefined>>
 
@@ -22,7 +22,7 @@ const filled = <Made extends Element>(made: Made, attributes: Attributes, childr
   return made
 }
 
-/** Changes only what is different: text that a person has selected stays selected. */
+/** Changes only what differs, so that selected text stays selected. */
 export const update = (parent: Element, wanted: ReadonlyArray<Node>): void => {
   const present = [...parent.childNodes]
   for (const [index, node] of wanted.entries()) {
@@ -37,7 +37,7 @@ const become = (old: ChildNode, node: Node): void => {
   if (old.nodeName !== node.nodeName) old.replaceWith(node)
   else if (old instanceof HTMLElement && node instanceof HTMLElement) {
     for (const { name } of [...old.attributes]) if (!node.hasAttribute(name)) old.removeAttribute(name)
-    // The policy of the page allows no style as an attribute.
+    // The Content-Security-Policy forbids style attributes.
     for (const { name, value } of node.attributes)
       if (name !== "style" && old.getAttribute(name) !== value) old.setAttribute(name, value)
     if (old.style.cssText !== node.style.cssText) old.style.cssText = node.style.cssText

@@ -1,4 +1,4 @@
-/** Numbers for people. */
+/** Numbers as text. */
 
 export const milliseconds = (ms: number): string =>
   ms >= 1000 ? duration(ms) : ms >= 10 || Number.isInteger(ms) ? `${Math.round(ms)} ms` : `${ms.toFixed(1)} ms`

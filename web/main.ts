@@ -4,7 +4,7 @@ import { byId, element, update } from "./dom.ts"
 import { clock } from "./format.ts"
 import { showGraph } from "./graph.ts"
 import { showPlots } from "./plots.ts"
-import { type Service, services, type Told, take } from "./store.ts"
+import { apply, type ServerMessage, type Service, services } from "./store.ts"
 import { showTimelines } from "./timelines.ts"
 
 let selected: string | undefined
@@ -15,7 +15,7 @@ const show = (service: Service): void => {
   const text = noteOf(service)
   byId("gone").hidden = text === ""
   byId("gone").className = lookOf(service)
-  if (byId("gone").textContent !== text) byId("gone").textContent = text // it is read aloud
+  if (byId("gone").textContent !== text) byId("gone").textContent = text // a screen reader reads each change
   showCards(service)
   showPlots(service)
   showGraph(service)
@@ -25,7 +25,7 @@ const show = (service: Service): void => {
   const wanted = log.map(({ at, level, target, text }) =>
     element("li", { class: level }, `${clock(at)} ${level.toUpperCase()} ${target}: ${text}`)
   )
-  // Old lines go at the top: those that stay are not written again.
+  // Removed from the top: the remaining elements are kept.
   const left = [...lines.children].findIndex(({ textContent }) => textContent === wanted[0]?.textContent)
   for (const line of [...lines.children].slice(0, Math.max(left, 0))) line.remove()
   update(lines, wanted)
@@ -89,7 +89,7 @@ document.addEventListener("chosen", () => select(selected ?? ""))
 const live = byId("live")
 let events: EventSource | undefined
 
-/** A browser opens six connections to a server: a tab that is not seen holds none. */
+/** A browser opens at most six connections to a server: a hidden tab holds none. */
 const follow = (): void => {
   events?.close()
   events = undefined
@@ -102,18 +102,18 @@ const follow = (): void => {
   events.addEventListener("error", () => {
     live.textContent = "no connection to tedge status --web: it has ended, or the tunnel to the device is interrupted"
     live.className = "ended"
-    // What is shown is of before, until a service says more.
+    // Stale until the next message of a service.
     byId("service").classList.add("stale")
   })
-  events.addEventListener("message", ({ data }: MessageEvent<string>) => hear(JSON.parse(data) as Told))
+  events.addEventListener("message", ({ data }: MessageEvent<string>) => receive(JSON.parse(data) as ServerMessage))
 }
 
-const hear = (told: Told): void => {
-  if (told.kind === "note") {
-    showNote(told)
+const receive = (message: ServerMessage): void => {
+  if (message.kind === "note") {
+    showNote(message)
     return
   }
-  const service = take(told)
+  const service = apply(message)
   if (selected === undefined || !services.has(selected)) selected = [...services.keys()][0]
   showTabs()
   const shown = services.get(selected ?? "")

@@ -1,4 +1,4 @@
-/** What was heard of each service. */
+/** The last known state of each service. */
 import type { StatusEvent } from "../src/messages/status/event.ts"
 import type { CertificateFacts, LogLine, Snapshot } from "../src/messages/status/snapshot.ts"
 import type { State } from "../src/messages/status/verdict.ts"
@@ -15,7 +15,7 @@ export interface Service {
   readonly name: string
   snapshot: Snapshot | undefined
   before: Snapshot | undefined
-  /** The last snapshot is of before: it gives none now. */
+  /** No snapshot can be had now: `snapshot` is an earlier one. */
   isGone: boolean
   report: Report
   points: ReadonlyArray<Point>
@@ -39,25 +39,26 @@ export interface Report {
   }
 }
 
-export type Told =
+/** One message of the page's event stream. */
+export type ServerMessage =
   | ({ readonly kind: "snapshot"; readonly service: string; readonly snapshot: Snapshot } & Report)
   | { readonly kind: "event"; readonly service: string; readonly event: StatusEvent }
   | ({ readonly kind: "gone"; readonly service: string } & Report)
-  /** Why the settings were not read; without an error: they are. */
+  /** Why the settings could not be read; without an error: they were read. */
   | { readonly kind: "note"; readonly error?: string; readonly hint?: string }
-  /** It is no service of the device any more. */
+  /** No longer a service of the device. */
   | { readonly kind: "left"; readonly service: string }
 
 export const services = new Map<string, Service>()
 
-export const take = (told: Exclude<Told, { kind: "note" }>): Service | undefined => {
-  if (told.kind === "left") {
-    services.delete(told.service)
+export const apply = (message: Exclude<ServerMessage, { kind: "note" }>): Service | undefined => {
+  if (message.kind === "left") {
+    services.delete(message.service)
     return undefined
   }
-  const known = services.get(told.service)
+  const known = services.get(message.service)
   const service = known ?? {
-    name: told.service,
+    name: message.service,
     snapshot: undefined,
     before: undefined,
     isGone: true,
@@ -65,20 +66,20 @@ export const take = (told: Exclude<Told, { kind: "note" }>): Service | undefined
     points: [],
     log: []
   }
-  if (known === undefined) services.set(told.service, service)
-  if (told.kind !== "event") {
-    service.report = told
-    service.isGone = told.kind === "gone"
+  if (known === undefined) services.set(message.service, service)
+  if (message.kind !== "event") {
+    service.report = message
+    service.isGone = message.kind === "gone"
   }
-  if (told.kind === "event" && told.event.event === "log")
-    service.log = [...service.log, told.event.line].slice(-mostLines)
-  if (told.kind === "snapshot") takeSnapshot(service, told.snapshot)
+  if (message.kind === "event" && message.event.event === "log")
+    service.log = [...service.log, message.event.line].slice(-mostLines)
+  if (message.kind === "snapshot") takeSnapshot(service, message.snapshot)
   return service
 }
 
 const takeSnapshot = (service: Service, snapshot: Snapshot): void => {
   const last = isSameRun(service.snapshot, snapshot) ? service.snapshot : undefined
-  // A tab that is shown again gets the one it has already.
+  // A tab that becomes visible again receives its last snapshot once more.
   if (last?.service.uptime_ms === snapshot.service.uptime_ms) return
   service.before = last
   service.snapshot = snapshot
@@ -89,18 +90,18 @@ const takeSnapshot = (service: Service, snapshot: Snapshot): void => {
   service.points = [...earlier, ...added].slice(-mostPoints)
 }
 
-/** Their times move when the clock of the device is set: uPlot needs ascending ones. */
+/** Times shift after a step of the device's clock: uPlot needs ascending ones. */
 const earlierPoints = (points: ReadonlyArray<Point>, before: Snapshot | undefined, now: Snapshot) => {
   const stepMs = now.service.started_at - (before ?? now).service.started_at
   const moved = stepMs === 0 ? points : points.map((point) => ({ ...point, at: point.at + stepMs / 1000 }))
   return moved.filter(({ at }) => at < now.at / 1000)
 }
 
-/** Another run counts from zero. */
+/** After a restart counters begin at zero. */
 const isSameRun = (before: Snapshot | undefined, { service: { pid, uptime_ms } }: Snapshot): boolean =>
   before?.service.pid === pid && before.service.uptime_ms <= uptime_ms
 
-/** Whatever the clock of the device was set to meanwhile. */
+/** By uptime: not affected by a step of the device's clock. */
 export const secondsBetween = (before: Snapshot, now: Snapshot): number =>
   Math.max((now.service.uptime_ms - before.service.uptime_ms) / 1000, 0.001)
 
@@ -120,7 +121,7 @@ const pointOf = (before: Snapshot, now: Snapshot): Point => {
   }
 }
 
-/** The last minutes, as the service remembers them. */
+/** Points from before the page was opened, from the service's own history. */
 const ofHistory = ({ at, bridge }: Snapshot, after: number): ReadonlyArray<Point> => {
   if (bridge === undefined) return []
   const { bucket_ms, messages } = bridge.outbound.history

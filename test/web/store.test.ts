@@ -1,7 +1,7 @@
 /** What the page keeps of a service whose device has its clock set. */
 import { beforeEach, describe, expect, it } from "vitest"
 import type { Snapshot } from "../../src/messages/status/snapshot.ts"
-import { secondsBetween, services, take } from "../../web/store.ts"
+import { apply, secondsBetween, services } from "../../web/store.ts"
 
 const begin = 1_700_000_000_000
 const hour = 3_600_000
@@ -35,7 +35,7 @@ const snapshot = (uptimeMs: number, { stepMs = 0, pid = 1, messages = 0 } = {}):
 }
 
 const receive = (one: Snapshot) => {
-  const service = take({ kind: "snapshot", service: "tedge-mapper-c8y", snapshot: one, state: "up", bad: false })
+  const service = apply({ kind: "snapshot", service: "tedge-mapper-c8y", snapshot: one, state: "up", bad: false })
   if (service === undefined) throw new Error("it is kept")
   return service
 }

@@ -43,8 +43,8 @@ export class PublishAttempts {
   readonly traffic: Traffic
   readonly poison = new PoisonMessages()
   private readonly options: RelayOptions
-  /** Topics of held-back messages that were logged. */
-  private readonly told = new Set<string>()
+  /** Topics of held-back messages: each is reported once. */
+  private readonly reportedTopics = new Set<string>()
   private readonly batches = new ConnectionBatches<InFlightMessage>()
   private readonly sending = new SharedLock()
 
@@ -57,7 +57,8 @@ export class PublishAttempts {
   ended(batch: Batch, open: ReadonlySet<InFlightMessage>, now: number): void {
     this.traffic.ended(batch, open, now)
     if (!this.poison.isQuiet) for (const one of batch.messages) this.poison.settled(one, false)
-    if (this.told.size > 0) for (const { message } of batch.messages) this.told.delete(message.topic)
+    if (this.reportedTopics.size > 0)
+      for (const { message } of batch.messages) this.reportedTopics.delete(message.topic)
   }
 
   /** `reselect`: a message became suspect meanwhile. `disconnected`: not sent, the connection is closed. */
@@ -146,8 +147,8 @@ export class PublishAttempts {
   }
 
   private holdBack(message: MqttMessage, code: number): Effect.Effect<void> {
-    if (this.told.has(message.topic)) return Effect.void
-    this.told.add(message.topic)
+    if (this.reportedTopics.has(message.topic)) return Effect.void
+    this.reportedTopics.add(message.topic)
     return this.options.onHeldBack(message, code)
   }
 }

@@ -44,7 +44,7 @@ export const healthBehaviour = (
     Effect.gen(function* () {
       const publishService = yield* publishNewest(context, peers.serviceLink)
       const publishBridge = service === undefined ? publishService : yield* publishNewest(context, peers.bridgeLink)
-      let told: Told = nothingTold
+      let state: State = initialState
       let serviceIsUp = false
       const asker =
         pendingOperations &&
@@ -58,7 +58,7 @@ export const healthBehaviour = (
           asker?.ownHealth(health)
           return health
         })
-      const tellBridge = (news: ReadonlyArray<MqttMessage>) =>
+      const publishBridgeNews = (news: ReadonlyArray<MqttMessage>) =>
         // Published when the link is up.
         service === undefined && !serviceIsUp ? Effect.void : publishBridge(news)
       return {
@@ -67,7 +67,7 @@ export const healthBehaviour = (
             serviceIsUp = status._tag === "Up"
             if (serviceIsUp) {
               yield* service === undefined
-                ? tellBridge(allOf(bridge, told))
+                ? publishBridgeNews(allOf(bridge, state))
                 : publishService([registration(service), yield* up(service)])
               if (document) yield* document.publish
             }
@@ -86,33 +86,34 @@ export const healthBehaviour = (
           }),
         BridgeHealth: (now) =>
           Effect.gen(function* () {
-            const before = told
+            const before = state
             const links = linksReasonOf(now, yield* wallNow) ?? before.links
-            told = { ...before, ...now, links }
+            state = { ...before, ...now, links }
             // While the local broker was down, it published the will of the bridge's link.
             const isBack = service !== undefined && now.local._tag === "Up" && before.local?._tag !== "Up"
-            yield* tellBridge(isBack ? allOf(bridge, told) : newsOf(bridge, before, told))
+            yield* publishBridgeNews(isBack ? allOf(bridge, state) : newsOf(bridge, before, state))
             if (asker) yield* asker.bridgeChanged(now)
           }),
         ActorsParked: ({ parked }) =>
           Effect.suspend(() => {
-            const before = told
-            told = { ...before, parked }
-            return tellBridge(newsOf(bridge, before, told))
+            const before = state
+            state = { ...before, parked }
+            return publishBridgeNews(newsOf(bridge, before, state))
           })
       }
     })
 })
 
-type Told = Partial<BridgeHealth> & {
+/** The state that the bridge's topics hold. */
+type State = Partial<BridgeHealth> & {
   /** The faults of the links, in one line; empty: none. */
   readonly links: string
   readonly parked: ReadonlyArray<ParkedActor>
 }
 
-const nothingTold: Told = { links: "", parked: [] }
+const initialState: State = { links: "", parked: [] }
 
-const newsOf = (bridge: ServiceTopics, before: Told, now: Told): ReadonlyArray<MqttMessage> => {
+const newsOf = (bridge: ServiceTopics, before: State, now: State): ReadonlyArray<MqttMessage> => {
   const reason = reasonOf(now)
   return [
     ...(now.health !== undefined && now.health !== before.health ? [bridgeHealth(bridge, now.health)] : []),
@@ -120,12 +121,12 @@ const newsOf = (bridge: ServiceTopics, before: Told, now: Told): ReadonlyArray<M
   ]
 }
 
-const allOf = (bridge: ServiceTopics, told: Told): ReadonlyArray<MqttMessage> => [
-  ...(told.health === undefined ? [] : [bridgeHealth(bridge, told.health)]),
-  bridgeReason(bridge, reasonOf(told))
+const allOf = (bridge: ServiceTopics, state: State): ReadonlyArray<MqttMessage> => [
+  ...(state.health === undefined ? [] : [bridgeHealth(bridge, state.health)]),
+  bridgeReason(bridge, reasonOf(state))
 ]
 
-const reasonOf = ({ links, parked }: Told): string =>
+const reasonOf = ({ links, parked }: State): string =>
   [links, ...parked.map((one) => explainParked(one, dateText))].filter((text) => text !== "").join("; ")
 
 /** Undefined while it connects: earlier faults may persist. `now`: milliseconds since 1970. */

@@ -5,7 +5,7 @@ import { dateOf, type EventTime, type Present } from "../../runtime/primitives/e
 
 export type KeyPlace = Pick<KeyFacts, "via" | "path" | "uri">
 
-interface SignatureTold {
+interface SignatureOutcome {
   /** Its label; undefined: unknown. */
   readonly token: string | undefined
   readonly begun: EventTime
@@ -22,13 +22,13 @@ export class TokenBook {
     for (const token of tokens) this.entry(token)
   }
 
-  signed(told: SignatureTold): void {
-    this.all.add(told)
-    const entry = told.token === undefined ? this.only() : this.entry(told.token)
-    entry?.signatures.add(told)
-    if (entry === undefined || told.outcome !== "ok") return
+  signed(signature: SignatureOutcome): void {
+    this.all.add(signature)
+    const entry = signature.token === undefined ? this.only() : this.entry(signature.token)
+    entry?.signatures.add(signature)
+    if (entry === undefined || signature.outcome !== "ok") return
     entry.pin = "ok"
-    if (entry.state !== "there") entry.become("there", told.begun)
+    if (entry.state !== "there") entry.become("there", signature.begun)
   }
 
   note(event: CryptokiEvent, time: EventTime): void {
@@ -89,17 +89,17 @@ class Signatures {
   private failed = 0
   private tookMs = 0
   private longestMs = 0
-  private last: SignatureTold | undefined
+  private last: SignatureOutcome | undefined
 
-  add(told: SignatureTold): void {
-    this.last = told
-    if (told.outcome !== "ok") {
+  add(signature: SignatureOutcome): void {
+    this.last = signature
+    if (signature.outcome !== "ok") {
       this.failed += 1
       return
     }
     this.count += 1
-    this.tookMs += told.tookMs
-    this.longestMs = Math.max(this.longestMs, told.tookMs)
+    this.tookMs += signature.tookMs
+    this.longestMs = Math.max(this.longestMs, signature.tookMs)
   }
 
   facts(now: Present): SignatureFacts {
