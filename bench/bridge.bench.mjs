@@ -59,7 +59,7 @@ const measureIn = async (dir, ends, draw) => {
     if (distance === "") {
       for (const size of [100, 1024])
         rows.push(rateRow(`${size} B messages`, await compare(ways, cloud, 6000, size, 0), 1))
-      const slow = await compare(ways, cloud, 1000, 100, 200)
+      const slow = await compare(ways, cloud, 600, 100, 200)
       drawLatency(draw, { ours: middle(slow.ours), theirs: middle(slow.theirs) })
       const [oursMs, theirsMs] = [slow.ours, slow.theirs].map((runs) => medianOf(runs.map(({ p50 }) => p50)))
       rows.push(

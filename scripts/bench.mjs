@@ -2,8 +2,9 @@
  * `npm run bench`: measures the built executables and prints a table of ratios.
  *
  * Ratios within one run say something on any machine; seconds do not. Each file of bench/ that ends in .bench.mjs
- * exports `measure`, which answers rows and may draw pictures on the way, into docs/pictures. With names as arguments only
- * those run: `npm run bench -- start-time`. With `--write` the table of docs/performance.md is written anew; that needs all.
+ * exports `measure`, which answers rows and may draw pictures on the way. With names as arguments only
+ * those run: `npm run bench -- start-time`. With `--write` the table of each in docs/performance.md is written anew as soon
+ * as it is measured, with its pictures. One that fails does not keep the others from running.
  *
  * A row has samples, each the ratio of one pair measured in turn. It fails when the whole interval of its median is
  * beyond the limit, or beyond what is usual on this machine (bench/history.jsonl); see lib/judge.mjs. Exit code 1 then.
@@ -16,7 +17,7 @@ import { fileURLToPath } from "node:url"
 import { earlierMedians, remember, thisMachine } from "./lib/bench/bench-history.mjs"
 import { intervalOf, lossSince, verdictOf } from "./lib/bench/judge.mjs"
 import { lineChart } from "./lib/bench/line-chart.mjs"
-import { withMeasurements } from "./lib/bench/performance-page.mjs"
+import { withMeasurement } from "./lib/bench/performance-page.mjs"
 import { SetupFailed, setup } from "./setup.mjs"
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), "../bench")
@@ -41,30 +42,38 @@ const main = async (words) => {
   const unknown = names.filter((name) => !known.includes(name))
   if (unknown.length > 0)
     throw new SetupFailed(`no such measurement: ${unknown.join(", ")}; there are: ${known.join(", ")}`)
-  if (writes && names.length > 0) throw new SetupFailed("--write needs all measurements: it takes no names")
   await setup("demo")
-  const rows = []
   printLine(head)
   printLine(head.map(() => "---"))
   for (const name of names.length > 0 ? names : known) {
-    const { measure } = await import(join(folder, name + suffix))
-    for (const row of await measure({ draw })) {
-      judge({ ...row, what: `${name}: ${row.what}` }, accepts)
-      rows.push({ ...row, median: intervalOf(row.samples).median })
+    try {
+      await one(name, accepts, writes)
+    } catch (error) {
+      console.error(`bench: ${name}:`, error)
+      process.exitCode = 1
     }
   }
-  if (writes) writeFileSync(performancePage, withMeasurements(readFileSync(performancePage, "utf8"), about(), rows))
 }
 
-const about = () => {
+const one = async (name, accepts, writes) => {
+  const { measure } = await import(join(folder, name + suffix))
+  const rows = await measure({ draw: writes ? draw : () => undefined })
+  const measured = rows.map((row) => ({ ...row, interval: intervalOf(row.samples) }))
+  for (const row of measured) judge({ ...row, what: `${name}: ${row.what}` }, accepts)
+  if (writes)
+    writeFileSync(performancePage, withMeasurement(readFileSync(performancePage, "utf8"), name, about(name), measured))
+}
+
+const about = (name) => {
   const { version } = JSON.parse(readFileSync(join(folder, "../package.json"), "utf8"))
+  const isReleased = !readFileSync(join(folder, "../CHANGELOG.md"), "utf8").includes("\n## Unreleased\n")
+  const of = isReleased ? version : `${version} and the unreleased changes`
   const day = new Date().toISOString().slice(0, 10)
-  return `Measured with version ${version} on ${day}, on a machine with ${availableParallelism()} processors, Node ${process.version}.`
+  return `\`${name}\`: measured with version ${of} on ${day}, Node ${process.version}, ${availableParallelism()} processors.`
 }
 
-const judge = ({ what, value, against, samples, limit }, accepts) => {
+const judge = ({ what, value, against, interval, limit }, accepts) => {
   const machine = thisMachine()
-  const interval = intervalOf(samples)
   const { median, low, high, n } = interval
   const history = lossSince(interval, earlierMedians(historyFile, { machine, what }))
   const isLoss = history?.isLoss === true && !accepts

@@ -110,4 +110,9 @@ describe("samples", () => {
     const wild = await sampled(() => 1 + 10 * next())
     expect(wild.length).toBe(61)
   })
+
+  it("are no more once the time is over, fewer than the least included", async () => {
+    const next = random(4)
+    expect((await sampled(() => 1 + 10 * next(), { mostMs: 0 })).length).toBe(1)
+  })
 })

@@ -9,7 +9,7 @@ export const medianOf: (values: ReadonlyArray<number>) => number
 export const verdictOf: (interval: Pick<Interval, "low" | "high">, limit: number) => "over" | "within" | "unclear"
 export const sampled: (
   sample: (index: number) => number | Promise<number>,
-  options?: { readonly least?: number; readonly most?: number; readonly precision?: number }
+  options?: { readonly least?: number; readonly most?: number; readonly precision?: number; readonly mostMs?: number }
 ) => Promise<Array<number>>
 export const lossSince: (
   interval: Interval,

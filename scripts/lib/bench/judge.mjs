@@ -38,17 +38,18 @@ const outside = (n) => {
 export const verdictOf = ({ low, high }, limit) => (low > limit ? "over" : high <= limit ? "within" : "unclear")
 
 /**
- * Takes samples until the interval is narrow: 6 % of the median to each side. The stop never looks at the limit, so
- * it favours no verdict.
+ * Takes samples until the interval is narrow, 6 % of the median to each side, or the time is over. The stop never looks at
+ * the limit, so it favours no verdict.
  */
-export const sampled = async (sample, { least = 9, most = 61, precision = 0.06 } = {}) => {
+export const sampled = async (sample, { least = 9, most = 61, precision = 0.06, mostMs = 60_000 } = {}) => {
   const samples = []
-  while (samples.length < most) {
+  const end = performance.now() + mostMs
+  do {
     samples.push(await sample(samples.length))
     if (samples.length < least) continue
     const { median, low, high } = intervalOf(samples)
     if (high - low <= 2 * precision * median) break
-  }
+  } while (samples.length < most && performance.now() < end)
   return samples
 }
 

@@ -1,10 +1,17 @@
-export interface Measurement {
+import type { Interval } from "./judge.mjs"
+
+export interface Measured {
   readonly what: string
   readonly value: string
   readonly against: string
   /** Of the ratios. */
-  readonly median: number
+  readonly interval: Interval
   readonly limit?: number
 }
 
-export declare const withMeasurements: (page: string, about: string, rows: ReadonlyArray<Measurement>) => string
+export declare const withMeasurement: (
+  page: string,
+  name: string,
+  about: string,
+  rows: ReadonlyArray<Measured>
+) => string
