@@ -40,10 +40,17 @@ const telemetry = {
 /** The page of `tedge status --web`, as a bundle of its own that is loaded when the page is served. */
 const page = { module: /^\.\/page-files\.ts$/, bundle: "status-page" }
 
+/** Only for a service's command line with an error: with a copy of Effect, of which it passes no values. */
+const refusal = {
+  module: /^\.\/line-refusal\.ts$/,
+  entry: "src/cli/command-line/line-refusal.ts",
+  bundle: "line-refusal"
+}
+
 const apart = {
   name: "apart",
   setup: ({ onResolve }) => {
-    for (const { module, bundle } of [telemetry, page])
+    for (const { module, bundle } of [telemetry, refusal, page])
       onResolve({ filter: module }, ({ kind }) =>
         kind === "dynamic-import" ? { path: `./${bundle}.cjs`, external: true } : undefined
       )
@@ -83,7 +90,12 @@ export const build = async ({ out = join(root, "dist"), version = packageVersion
       entryPoints: Object.fromEntries(present),
       plugins: [apart, ...lean]
     }),
-    await bundle({ ...commonJs, metafile: true, entryPoints: { [telemetry.bundle]: telemetry.entry }, plugins: lean }),
+    await bundle({
+      ...commonJs,
+      metafile: true,
+      entryPoints: Object.fromEntries([telemetry, refusal].map(({ bundle, entry }) => [bundle, entry])),
+      plugins: lean
+    }),
     await buildStatusPage(root, bundle, join(out, `${page.bundle}.cjs`))
   ]
   if (library) await buildLibrary(root, bundle, { ...shared, alias: {} })

@@ -29,6 +29,7 @@ export const products = [
       "tedge-mapper",
       "tedge-p11-server",
       "service-runner",
+      "line-refusal",
       "status-page",
       "telemetry",
       "token-host"
@@ -63,7 +64,7 @@ export const products = [
     ],
     programs: { "tedge-p11-server": "tedge-p11-server" },
     inside: {},
-    bundles: ["tedge-p11-server", "telemetry", "token-host"],
+    bundles: ["tedge-p11-server", "line-refusal", "telemetry", "token-host"],
     addons: ["unix"],
     owns: (file) => !/^tedge-(mapper|bridge)-/.test(file),
     manuals: [{ program: "tedge-p11-server", section: 8, seeAlso: [] }],
@@ -84,7 +85,16 @@ export const products = [
     ],
     programs: { "tedge-hsm": "tedge", "tedge-hsm-bridge": "tedge-mapper" },
     inside: { tedge: "tedge", "tedge-mapper": "tedge-mapper" },
-    bundles: ["tedge", "tedge-main", "tedge-mapper", "service-runner", "status-page", "telemetry", "token-host"],
+    bundles: [
+      "tedge",
+      "tedge-main",
+      "tedge-mapper",
+      "service-runner",
+      "line-refusal",
+      "status-page",
+      "telemetry",
+      "token-host"
+    ],
     addons: ["tls", "unix"],
     owns: (file) => !/^tedge-(mapper|p11-server)/.test(file),
     manuals: [

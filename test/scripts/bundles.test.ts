@@ -1,9 +1,10 @@
 /** What the bundles of the executables leave out, on a program of four lines. */
 import { spawnSync } from "node:child_process"
-import { mkdirSync, writeFileSync } from "node:fs"
-import { join, resolve } from "node:path"
+import { cpSync, mkdirSync, writeFileSync } from "node:fs"
+import { basename, join, resolve } from "node:path"
 import { build } from "esbuild"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { build as buildBundles } from "../../scripts/build.mjs"
 import { inPlaceOf, lean } from "../../scripts/bundles/plugins.mjs"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
@@ -107,5 +108,24 @@ console.log(typeof MqttClient.prototype.publish, typeof DefaultMessageIdProvider
     expect({ stdout, stderr }).toEqual({ stdout: "function function\n", stderr: "" })
     const kept = Object.keys(bytes).filter((path) => bytes[path] !== 0)
     expect(kept.filter((path) => /^(ws|socks|lru-cache|debug|mqtt\/build\/lib\/connect)\//.test(path))).toEqual([])
+  })
+})
+
+describe("the bundle of a service", () => {
+  it("is without Effect's CLI, which another one has for a command line that is not correct", async () => {
+    const installed = join(dir, "installed")
+    cpSync("bin", join(installed, "bin"), { recursive: true })
+    const { outputs } = await buildBundles({ out: join(installed, "dist"), library: false })
+    const withCli = Object.entries(outputs).flatMap(([path, { inputs }]) =>
+      Object.keys(inputs).some((input) => input.includes("effect/dist/cli/")) ? [basename(path)] : []
+    )
+    expect(withCli.toSorted()).toEqual(["line-refusal.cjs", "tedge-main.cjs"])
+    for (const service of ["tedge-p11-server", "tedge-mapper"]) {
+      const { status, stderr } = spawnSync(join(installed, "bin", service), ["--nope"], { encoding: "utf8" })
+      expect({ status, stderr }).toEqual({
+        status: 2,
+        stderr: expect.stringContaining("error: unexpected argument '--nope' found\n")
+      })
+    }
   })
 })

@@ -15,6 +15,7 @@ import { withRuntimeClock } from "../../runtime/primitives/runtime-clock.ts"
 import { runCommandLine } from "../command-line/command-line.ts"
 import type { CommandHandlers, CommandInput, Program } from "../command-line/command-spec.ts"
 import { readWords } from "../command-line/command-words.ts"
+import type { Parse } from "../command-line/effect-cli.ts"
 import { exitCodes } from "../command-line/exit-codes.ts"
 import { hideSecretArguments } from "../command-line/secret-arguments.ts"
 import { invalidValue, usageErrorText } from "../command-line/usage-error.ts"
@@ -26,6 +27,7 @@ import { processTerminal } from "../terminal/terminal.ts"
 import { CurrentTerminalLoss, type WatchedTerminal, watchTerminal } from "../terminal/terminal-loss.ts"
 
 interface ProgramOptions {
+  readonly parse: Parse
   /** When neither options nor environment say another. */
   readonly logLevel: LogLevelName
   /** A service that drains on a signal and exits with 0. */
@@ -34,11 +36,7 @@ interface ProgramOptions {
   readonly rereadsLogLevel?: true
 }
 
-export const runProgram = (
-  program: Program,
-  handlers: CommandHandlers,
-  options: ProgramOptions = { logLevel: "warn" }
-): void => {
+export const runProgram = (program: Program, handlers: CommandHandlers, options: ProgramOptions): void => {
   const argv = process.argv.slice(2)
   const words = readWords(program, argv)
   hideSecretArguments(argv, words)
@@ -56,6 +54,7 @@ export const runProgram = (
     program,
     handlers,
     environment: process.env,
+    parse: options.parse,
     output: { out: terminal.answer, err: terminal.text },
     around: (input: CommandInput, run: Effect.Effect<number>) => withLogging(program, input, run, options)
   }

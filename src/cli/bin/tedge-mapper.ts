@@ -9,6 +9,7 @@ import { Deferred, Effect } from "effect"
 import { installationOf } from "../../messages/installation/installation.ts"
 import type { CommandHandler } from "../command-line/command-spec.ts"
 import { exitCodes } from "../command-line/exit-codes.ts"
+import { parseServiceLine } from "../command-line/service-line.ts"
 import { installedProgram } from "../compose/installed-program.ts"
 import { mapperProgram } from "../services/mapper/mapper-spec.ts"
 import { runMapper } from "../services/mapper/run-mapper.ts"
@@ -28,7 +29,8 @@ const start = (): void => {
   const handler = async (): Promise<CommandHandler> => runMapper(Deferred.await(stopped))
   const handlers = { c8y: handler, az: handler, aws: handler }
   const program = installedProgram(mapperProgram, installationOf(process.argv[1]))
-  runProgram(program, handlers, { logLevel: "info", handlesSignals: true, rereadsLogLevel: true })
+  const options = { parse: parseServiceLine, logLevel: "info", handlesSignals: true, rereadsLogLevel: true } as const
+  runProgram(program, handlers, options)
 }
 
 const longestDrainMs = 75_000

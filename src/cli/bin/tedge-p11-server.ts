@@ -9,6 +9,7 @@ import type { CommandHandler } from "../command-line/command-spec.ts"
 import { readWords } from "../command-line/command-words.ts"
 import { exitCodes } from "../command-line/exit-codes.ts"
 import { answerHelpOrVersion } from "../command-line/help-and-version.ts"
+import { parseServiceLine } from "../command-line/service-line.ts"
 import { p11ServerProgram } from "../services/p11-server/p11-server-spec.ts"
 import { runServer } from "../services/p11-server/run-server.ts"
 import { runProgram } from "./run-program.ts"
@@ -26,7 +27,8 @@ const start = (): void => {
   process.on("SIGHUP", () => void Queue.offerUnsafe(hangups, undefined))
   const handler = async (): Promise<CommandHandler> =>
     runServer({ untilStopped: Deferred.await(stopped), reloads: Queue.take(hangups) })
-  runProgram(p11ServerProgram, { "": handler }, { logLevel: "info", handlesSignals: true })
+  const options = { parse: parseServiceLine, logLevel: "info", handlesSignals: true } as const
+  runProgram(p11ServerProgram, { "": handler }, options)
 }
 
 const atOnce = answerHelpOrVersion(p11ServerProgram, readWords(p11ServerProgram, process.argv.slice(2)))

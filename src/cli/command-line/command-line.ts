@@ -1,5 +1,6 @@
 /**
- * Runs the command of a command line: parsed by Effect's CLI (effect-cli.ts), executed by its handler.
+ * Runs the command of a command line: parsed by Effect's CLI (effect-cli.ts; a service's by service-line.ts), executed by its
+ * handler.
  *
  * Usage errors go to stderr in clap's format, with exit code 2.
  */
@@ -7,7 +8,7 @@ import { Effect, Redacted } from "effect"
 import { everythingOurs } from "../../messages/installation/installation.ts"
 import { type CommandHandlers, type CommandInput, optionsAt, type Program } from "./command-spec.ts"
 import type { CommandWords } from "./command-words.ts"
-import { type Parsed, parseCommandLine } from "./effect-cli.ts"
+import type { Parse, Parsed } from "./effect-cli.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { answerHelpOrVersion } from "./help-and-version.ts"
 import { helpText } from "./help-text.ts"
@@ -24,6 +25,7 @@ interface CommandLine {
   readonly handlers: CommandHandlers
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly output: Output
+  readonly parse: Parse
   /** Wraps every command: log level, deprecation notices. */
   readonly around?: (input: CommandInput, run: Effect.Effect<number>) => Effect.Effect<number>
 }
@@ -34,8 +36,7 @@ export const runCommandLine = (line: CommandLine, words: CommandWords): Effect.E
   const atOnce = answerHelpOrVersion(program, words)
   if (atOnce !== undefined)
     return Effect.as(output[atOnce.stream === "stdout" ? "out" : "err"](atOnce.text), atOnce.code)
-  const parsing = parseCommandLine(program, words.forEffect)
-  return Effect.flatMap(parsing, (parsed) =>
+  return Effect.flatMap(line.parse(program, words), (parsed) =>
     parsed.kind === "command" ? runCommand(line, parsed) : refuse(line, parsed)
   )
 }

@@ -1,8 +1,9 @@
 /**
- * The part of parsing that Effect's CLI does not support; the rest is in command-line.ts.
+ * The part of parsing that Effect's CLI does not support; the rest is in effect-cli.ts.
  *
  * - Answers without loading Effect, which costs a third of Node's own start: help, version, `config get` and completions.
  *   `readWords` finds the command and the options, and rejects nothing.
+ * - Not to stay in memory: a service takes a correct line as `readWords` reads it (service-line.ts).
  * - `-pVALUE`: Effect clusters short options (`-abc`). `readWords` rewrites them as `--name=VALUE`.
  * - The cloud after or between arguments (`create-key TOKEN c8y`): Effect accepts subcommands only before arguments.
  *   `splitCloud` finds it in the arguments.

@@ -18,7 +18,7 @@ import {
   ownOptions,
   type Program
 } from "./command-spec.ts"
-import { splitCloud } from "./command-words.ts"
+import { type CommandWords, splitCloud } from "./command-words.ts"
 import { argumentLabel, optionLabel } from "./help-text.ts"
 import {
   invalidValue,
@@ -41,14 +41,16 @@ export type Parsed =
   /** No error: the words end before a command. */
   | { readonly kind: "refused"; readonly path: ReadonlyArray<CommandSpec>; readonly error: UsageError | undefined }
 
-export const parseCommandLine = (program: Program, words: ReadonlyArray<string>): Effect.Effect<Parsed> =>
+export type Parse = (program: Program, words: CommandWords) => Effect.Effect<Parsed>
+
+export const parseCommandLine: Parse = (program, words) =>
   Effect.suspend(() => {
     let parsed: Parsed | undefined
     const command = effectCommand(program, (path, values) => {
       parsed = parsedCommand(path, values)
     })
     // The library requires services for prompts and file arguments, which are unused here.
-    const parsing = Command.runWith(command, { version: program.version })(words) as Effect.Effect<
+    const parsing = Command.runWith(command, { version: program.version })(words.forEffect) as Effect.Effect<
       void,
       CliError.ShowHelp
     >

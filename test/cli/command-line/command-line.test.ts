@@ -5,6 +5,7 @@ import { runCommandLine } from "../../../src/cli/command-line/command-line.ts"
 import type { CommandInput, CommandSpec, Program } from "../../../src/cli/command-line/command-spec.ts"
 import { globalOptions, profileOption } from "../../../src/cli/command-line/command-spec.ts"
 import { readWords } from "../../../src/cli/command-line/command-words.ts"
+import { parseCommandLine } from "../../../src/cli/command-line/effect-cli.ts"
 
 const label = { name: "label", short: "l", value: "LABEL", summary: "", defaultValue: "tedge" } as const
 const set: CommandSpec = {
@@ -55,6 +56,7 @@ const run = async (words: ReadonlyArray<string>, environment: Record<string, str
   const line = {
     program,
     environment,
+    parse: parseCommandLine,
     handlers: { "config set": handler, "cert key": handler },
     output: {
       out: (text: string) => Effect.sync(() => void out.push(text)),

@@ -4,6 +4,7 @@ import { configBehaviour, configMailbox } from "../../../src/actors/config/confi
 import { runCommandLine } from "../../../src/cli/command-line/command-line.ts"
 import type { CommandHandler } from "../../../src/cli/command-line/command-spec.ts"
 import { readWords } from "../../../src/cli/command-line/command-words.ts"
+import { parseCommandLine } from "../../../src/cli/command-line/effect-cli.ts"
 import type { ConfigCommand } from "../../../src/cli/commands/config/config-command.ts"
 import { configList } from "../../../src/cli/commands/config/list.ts"
 import {
@@ -56,6 +57,7 @@ export const configInProcess =
       program: tedgeProgram,
       handlers,
       environment: {},
+      parse: parseCommandLine,
       output: { out: terminal.answer, err: terminal.text }
     }
     const code = await Effect.runPromise(

@@ -10,6 +10,7 @@ import { configBehaviour, configMailbox } from "../../../src/actors/config/confi
 import { requestMailbox } from "../../../src/actors/cryptoki/settings.ts"
 import { runCommandLine } from "../../../src/cli/command-line/command-line.ts"
 import { readWords } from "../../../src/cli/command-line/command-words.ts"
+import { parseCommandLine } from "../../../src/cli/command-line/effect-cli.ts"
 import type { TokenActors } from "../../../src/cli/commands/hsm/token-command.ts"
 import { tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
 import { runTokenCommand, type TokenCommandWords, tokenCommands } from "../../../src/cli/commands/token-commands.ts"
@@ -109,7 +110,7 @@ const runWords = async (
   )
   const output = { out: terminal.answer, err: terminal.text }
   const program = installedProgram(tedgeProgram, installation)
-  const line = { program, handlers, environment, output }
+  const line = { program, handlers, environment, output, parse: parseCommandLine }
   const code = await Effect.runPromise(runCommandLine(line, readWords(program, words)))
   return { code, ...printed }
 }
