@@ -20,13 +20,6 @@ export interface TokenFacts {
   readonly libraryVersion?: string
 }
 
-/** Attributes of an object. KeyDescription has these. */
-interface ObjectFacts {
-  readonly kind: NonNullable<Pkcs11Uri["type"]>
-  readonly label: string
-  readonly id: Uint8Array
-}
-
 /** Whether the URI's token, slot and library attributes allow this token. */
 export const matchesToken = (uri: Pkcs11Uri, token: TokenFacts): boolean =>
   (uri.unknown ?? []).length === 0 &&
@@ -52,7 +45,14 @@ export const freeSlot = ({ token: _label, ...uri }: Pkcs11Uri, asked: Pkcs11Uri 
 })
 
 /** Whether the URI's object attributes allow this object; its token is not compared. */
-export const matchesObject = (uri: Pkcs11Uri, object: ObjectFacts): boolean =>
+export const matchesObject = (
+  uri: Pkcs11Uri,
+  object: {
+    readonly kind: NonNullable<Pkcs11Uri["type"]>
+    readonly label: string
+    readonly id: Uint8Array
+  }
+): boolean =>
   (uri.unknown ?? []).length === 0 &&
   agrees(uri.type, object.kind) &&
   agrees(uri.object, object.label) &&
@@ -70,8 +70,7 @@ export const namesObject = (uri: Pkcs11Uri): boolean =>
 /** Whether the URI has attributes of a token, slot or library. */
 export const namesToken = (uri: Pkcs11Uri): boolean => tokenFields.some((field) => uri[field] !== undefined)
 
-type PathField = (typeof pathFields)[number]
-type AttributeValue = Pkcs11Uri[PathField]
+type AttributeValue = Pkcs11Uri[(typeof pathFields)[number]]
 
 /** Equal values, or both absent. */
 export const sameAttribute = (one: AttributeValue, other: AttributeValue): boolean =>

@@ -1,6 +1,5 @@
 /** Sentences for refusals of the `tedge cert` commands. */
 import {
-  type AccessTokenMissing,
   type CertificateRefusal,
   type EnrolmentResponseInvalid,
   type HttpRefused,
@@ -42,7 +41,10 @@ export const certificateSentences = {
     hint: "objects with the same id belong to different pairs, or the token is faulty: tedge hsm doctor"
   }),
   RequestUnusable: (failure) => explainRequest(failure),
-  AccessTokenMissing: (failure) => explainAccessToken(failure),
+  AccessTokenMissing: (failure) => ({
+    error: `no access token for the renewal from the cloud: ${failure.cause === undefined ? "no response over the local broker" : explainMqtt(failure.cause).error}`,
+    hint: `the access token is requested over the connection to the cloud; check it: tedge connect ${failure.words} --test`
+  }),
   HostInvalid: (failure) => ({
     error: `'${quoted(failure.text)}' is not a valid host for ${failure.option}`,
     hint: "a host name or address, perhaps with a port: tenant.example:443"
@@ -68,7 +70,13 @@ export const certificateSentences = {
     hint: "use ECDSA P-256, P-384, P-521 or RSA"
   }),
   HttpRefused: (failure) => explainStatus(failure),
-  HttpUnreachable: (failure) => explainUnreachable(failure),
+  HttpUnreachable: (failure) => {
+    if (failure.proxy !== undefined) return explainProxy(failure.url, failure.proxy, failure)
+    const error = `${failure.url} cannot be reached: ${failure.code}${inBrackets(failure.detail)}`
+    return isDistrust(failure)
+      ? { error, hint: "check the trusted certificates: tedge config get c8y.root_cert_path" }
+      : { error, hint: "check c8y.url, c8y.http and the network" }
+  },
   EnrolmentResponseInvalid: (failure) => explainEnrolment(failure),
   EnrolmentTimedOut: (failure) => ({
     error: `Maximum timeout elapsed. No certificate has been downloaded from ${failure.url} within ${seconds(failure.afterMs)}`,
@@ -138,11 +146,6 @@ const explainRequest = ({ path, reason, detail }: RequestUnusable): Explanation 
   }
 }
 
-const explainAccessToken = ({ words, cause }: AccessTokenMissing): Explanation => ({
-  error: `no access token for the renewal from the cloud: ${cause === undefined ? "no response over the local broker" : explainMqtt(cause).error}`,
-  hint: `the access token is requested over the connection to the cloud; check it: tedge connect ${words} --test`
-})
-
 const explainName = (name: string, reason: "empty" | "tooLong" | "characters"): Explanation => {
   switch (reason) {
     case "empty":
@@ -167,14 +170,6 @@ const explainStatus = (failure: HttpRefused): Explanation => {
     default:
       return { error }
   }
-}
-
-const explainUnreachable = (failure: HttpUnreachable): Explanation => {
-  if (failure.proxy !== undefined) return explainProxy(failure.url, failure.proxy, failure)
-  const error = `${failure.url} cannot be reached: ${failure.code}${inBrackets(failure.detail)}`
-  return isDistrust(failure)
-    ? { error, hint: "check the trusted certificates: tedge config get c8y.root_cert_path" }
-    : { error, hint: "check c8y.url, c8y.http and the network" }
 }
 
 const explainProxy = (url: string, proxy: string, { code, detail }: HttpUnreachable): Explanation => ({

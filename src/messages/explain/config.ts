@@ -42,7 +42,11 @@ export const configSentences = {
   ProfileNotUsable: (failure) => explainProfile(failure),
   InvalidSetting: (failure) => explainValue(failure),
   SettingMissing: (failure) => explainMissing(failure),
-  SettingNotSet: (failure) => explainNotSet(failure),
+  // For `config get`, which does not require a value.
+  SettingNotSet: (failure) =>
+    failure.idProblem === undefined
+      ? { error: `The provided config key: '${failure.key}' is not set` }
+      : explainMissing(failure),
   SettingsIncomplete: (failure) => ({
     error: `The thin-edge configuration is invalid. The settings [${[...failure.set, ...failure.missing].join(", ")}] must either all be configured, or all unset. Currently [${failure.set.join(", ")}] are set, and [${failure.missing.join(", ")}] are unset`,
     hint: `tedge config set ${failure.missing[0] ?? "<key>"} <value>`
@@ -108,12 +112,6 @@ const explainProfile = (failure: ProfileNotUsable): Explanation => {
       }
   }
 }
-
-/** For `config get`, which does not require a value. */
-const explainNotSet = (failure: SettingNotSet): Explanation =>
-  failure.idProblem === undefined
-    ? { error: `The provided config key: '${failure.key}' is not set` }
-    : explainMissing(failure)
 
 const explainMissing = (failure: SettingMissing | SettingNotSet): Explanation => {
   const set = `tedge config set ${failure.key} <value>`

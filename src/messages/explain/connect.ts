@@ -100,7 +100,13 @@ export const connectSentences = {
         ? "systemd is running but does not answer; check: systemctl status"
         : "check [init] in system.toml; without it tedge manages its services itself"
   }),
-  BrokerNotListening: (failure) => explainBroker(failure),
+  BrokerNotListening: (failure) => {
+    const cause = failure.cause === undefined ? "" : `: ${explainMqtt(failure.cause).error}`
+    return {
+      error: `Timed out after ${seconds(failure.afterMs)} waiting for mosquitto to be listening at ${failure.host}:${failure.port}${cause}`,
+      hint: "see mosquitto's log, and check mqtt.client.host and mqtt.client.port"
+    }
+  },
   DeviceNotCreated: (failure) => ({
     error: `${failure.host} did not acknowledge the device '${failure.deviceId}'${inBrackets(failure.detail)}`,
     hint: "check in the cloud that this device may be registered"
@@ -152,14 +158,6 @@ const explainCommand = (failure: ServiceCommandFailed): Explanation => {
       return { error: `${command} terminated by a signal (${failure.status})${output}`, hint: byHand }
     case "timeout":
       return { error: `${command} timed out after ${failure.status}${output}`, hint: byHand }
-  }
-}
-
-const explainBroker = (failure: BrokerNotListening): Explanation => {
-  const cause = failure.cause === undefined ? "" : `: ${explainMqtt(failure.cause).error}`
-  return {
-    error: `Timed out after ${seconds(failure.afterMs)} waiting for mosquitto to be listening at ${failure.host}:${failure.port}${cause}`,
-    hint: "see mosquitto's log, and check mqtt.client.host and mqtt.client.port"
   }
 }
 

@@ -1,13 +1,5 @@
 /** Sentences for refusals of the `tedge hsm` commands and `tedge cert create-key-hsm` themselves. */
-import type {
-  HsmRefusal,
-  KeyIdInvalid,
-  NewKeyOutsideScope,
-  PinNotStored,
-  PinOutcomeUnknown,
-  TokenInitialised,
-  TokenWithoutPin
-} from "../hsm.ts"
+import type { HsmRefusal, KeyIdInvalid, NewKeyOutsideScope, PinNotStored, TokenWithoutPin } from "../hsm.ts"
 import { shownText } from "../shown-text.ts"
 import type { TokenFamily } from "../token-family.ts"
 import { explainConfig } from "./config.ts"
@@ -77,7 +69,14 @@ export const hsmSentences = {
     hint: `check before retrying: tedge hsm list-keys ${shellQuoted(failure.uri)}`
   }),
   InputClosed: (failure) => ({ error: "no answer: standard input is closed", hint: `use ${failure.option}` }),
-  TokenInitialised: (failure) => explainInitialised(failure),
+  TokenInitialised: (failure) => {
+    const [first] = failure.tokens
+    const names = failure.tokens.map(({ label, uri }) => `'${shownText(label)}' ('${uri}')`).join(", ")
+    return {
+      error: `Refusing to reinitialize: ${failure.tokens.length > 1 ? "tokens" : "token"} ${names} ${failure.tokens.length > 1 ? "are" : "is"} already initialised`,
+      hint: wipeWith[first?.family ?? "other"]
+    }
+  },
   NewKeyOutsideScope: (failure) => explainNewKeyOutside(failure),
   SettingShadowed: (failure) => ({
     error: `the environment variable ${failure.variable} overrides the setting ${failure.key}; nothing was changed`,
@@ -95,7 +94,13 @@ export const hsmSentences = {
     error: `the token has the new user PIN, and ${failure.keys.join(" and ")} the old one: ${writeSentence(failure.cause)}`,
     hint: failure.keys.map((key) => `tedge config set ${key} <the new PIN>`).join("; ")
   }),
-  PinOutcomeUnknown: (failure) => explainPerhapsChanged(failure)
+  PinOutcomeUnknown: (failure) => ({
+    error: `${failure.cause === undefined ? "interrupted while the PIN was being changed" : sentenceOf(failure.cause)}; token '${failure.uri}' may have the new user PIN already`,
+    hint: [
+      `test which one is accepted (a wrong one costs a try): tedge hsm list-keys ${shellQuoted(failure.uri)} --pin <the new PIN>`,
+      ...failure.keys.map((key) => `then, if it is the new one: tedge config set ${key} <the new PIN>`)
+    ].join("; ")
+  })
 } satisfies Sentences<HsmRefusal>
 
 const explainNewKeyOutside = ({ scope, tokenOnly, of }: NewKeyOutsideScope): Explanation => {
@@ -111,14 +116,6 @@ const explainNewKeyOutside = ({ scope, tokenOnly, of }: NewKeyOutsideScope): Exp
   }
 }
 
-const explainPerhapsChanged = ({ uri, keys, cause }: PinOutcomeUnknown): Explanation => ({
-  error: `${cause === undefined ? "interrupted while the PIN was being changed" : sentenceOf(cause)}; token '${uri}' may have the new user PIN already`,
-  hint: [
-    `test which one is accepted (a wrong one costs a try): tedge hsm list-keys ${shellQuoted(uri)} --pin <the new PIN>`,
-    ...keys.map((key) => `then, if it is the new one: tedge config set ${key} <the new PIN>`)
-  ].join("; ")
-})
-
 const writeSentence = (cause: PinNotStored["cause"]): string => {
   switch (cause._tag) {
     case "AskTimeout":
@@ -127,15 +124,6 @@ const writeSentence = (cause: PinNotStored["cause"]): string => {
       return explainAsk(cause).error
     default:
       return explainConfig(cause).error
-  }
-}
-
-const explainInitialised = ({ tokens }: TokenInitialised): Explanation => {
-  const [first] = tokens
-  const names = tokens.map(({ label, uri }) => `'${shownText(label)}' ('${uri}')`).join(", ")
-  return {
-    error: `Refusing to reinitialize: ${tokens.length > 1 ? "tokens" : "token"} ${names} ${tokens.length > 1 ? "are" : "is"} already initialised`,
-    hint: wipeWith[first?.family ?? "other"]
   }
 }
 

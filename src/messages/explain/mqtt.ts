@@ -1,6 +1,5 @@
 /** Sentences for refusals of a broker, or on the network path to it. */
 import {
-  type BrokerRefused,
   type BrokerSilent,
   type CredentialUnusable,
   type DialFailed,
@@ -31,7 +30,11 @@ export const mqttSentences = {
     const why = failure.cause._tag === "SigningInterrupted" ? explainCutOff(failure.cause) : explainToken(failure.cause)
     return { ...why, error: `the token did not sign for the connection to ${failure.host}: ${why.error}` }
   },
-  BrokerRefused: (failure) => explainBroker(failure),
+  BrokerRefused: (failure) => {
+    const error = `the broker at ${at(failure)} refused: ${connack[failure.code] ?? reasonCodeText(failure.code)}${inBrackets(failure.detail)}`
+    const hint = connackHintOf(failure.cloud, failure.code) ?? connackHint[failure.code]
+    return hint === undefined ? { error } : { error, hint }
+  },
   SubscriptionRefused: (failure) => ({
     error: `the broker at ${at(failure)} refused the subscription to ${failure.filters.map(refusedFilter).join(", ")}`,
     hint: "check in the broker's access rules, or in the cloud, what this client may subscribe to"
@@ -51,7 +54,14 @@ export const mqttSentences = {
           hint: closedHint(failure)
         }
       : { error: `the connection to ${at(failure)} was lost${inBrackets(failure.detail)}` },
-  BrokerSilent: (failure) => explainSilence(failure)
+  BrokerSilent: (failure) => {
+    const { afterMs, signingMs } = failure
+    const signed = signingMs === undefined ? "" : `; the token took ${seconds(signingMs)} of it`
+    return {
+      error: `${at(failure)} did not answer within ${seconds(afterMs)} (waiting for ${failure.waitingFor}${signed})`,
+      hint: (signingMs ?? 0) > afterMs / 2 ? "the token is slow: tedge hsm doctor" : silenceHint[failure.waitingFor]
+    }
+  }
 } satisfies Sentences<MqttRefusal>
 
 const at = (failure: { readonly host: string; readonly port: number }): string => `${failure.host}:${failure.port}`
@@ -235,24 +245,9 @@ const connackHint: Record<number, string> = {
   5: "check in the cloud, or in the broker's access rules, what this device may do"
 }
 
-const explainBroker = (failure: BrokerRefused): Explanation => {
-  const error = `the broker at ${at(failure)} refused: ${connack[failure.code] ?? reasonCodeText(failure.code)}${inBrackets(failure.detail)}`
-  const hint = connackHintOf(failure.cloud, failure.code) ?? connackHint[failure.code]
-  return hint === undefined ? { error } : { error, hint }
-}
-
 /** `'c8y/s/us/#': not authorised (0x87)`. */
 export const refusedFilter = ({ filter, code }: SubscriptionFault): string =>
   `'${quoted(filter)}': ${code < 0x80 ? `granted with QoS ${code} only` : reasonCodeText(code)}`
-
-const explainSilence = (failure: BrokerSilent): Explanation => {
-  const { afterMs, signingMs } = failure
-  const signed = signingMs === undefined ? "" : `; the token took ${seconds(signingMs)} of it`
-  return {
-    error: `${at(failure)} did not answer within ${seconds(afterMs)} (waiting for ${failure.waitingFor}${signed})`,
-    hint: (signingMs ?? 0) > afterMs / 2 ? "the token is slow: tedge hsm doctor" : silenceHint[failure.waitingFor]
-  }
-}
 
 const silenceHint: Record<BrokerSilent["waitingFor"], string> = {
   connection: "check firewalls and proxies on the way, and the port: tedge config list mqtt",

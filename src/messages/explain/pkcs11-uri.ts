@@ -2,40 +2,40 @@
 import { Result } from "effect"
 import { type InvalidPkcs11Uri, parsePkcs11Uri } from "../pkcs11-uri.ts"
 import type { NameNotUsable } from "../token-refusals.ts"
-import { type Explanation, quoted, type Sentences } from "./explanation.ts"
+import { quoted, type Sentences } from "./explanation.ts"
 
-export const uriSentences = { InvalidPkcs11Uri: (failure) => explainUri(failure) } satisfies Sentences<InvalidPkcs11Uri>
-
-const explainUri = (failure: InvalidPkcs11Uri): Explanation => {
-  const start = `'${quoted(failure.uri)}' is not a valid PKCS#11 URI`
-  const attribute = failure.attribute === undefined ? "" : ` (${quoted(failure.attribute)})`
-  switch (failure.reason) {
-    case "missing-scheme":
-      return {
-        error: `missing PKCS #11 URI scheme: '${quoted(failure.uri)}'`,
-        hint: "it begins with 'pkcs11:', e.g. pkcs11:token=my-token;object=my-key"
-      }
-    case "duplicate-attribute":
-      return { error: `PKCS#11 URI contains duplicate attribute${attribute}: '${quoted(failure.uri)}'` }
-    case "bad-percent-encoding":
-      return {
-        error: `${start}: a '%' is not followed by two hex digits${attribute}`,
-        hint: "write a '%' itself as %25"
-      }
-    case "bad-character":
-      return { error: `${start}: a character must be written as %XX${attribute}` }
-    case "not-utf8":
-      return { error: `${start}: it is not valid UTF-8${attribute}` }
-    case "bad-number":
-      return { error: `${start}: a number is expected${attribute}` }
-    case "bad-type":
-      return { error: `${start}: the type must be private, public, cert, secret-key or data` }
-    case "no-value":
-      return { error: `${start}: an attribute has no value${attribute}` }
-    case "too-long":
-      return { error: "the PKCS#11 URI is longer than 4096 characters" }
+export const uriSentences = {
+  InvalidPkcs11Uri: (failure) => {
+    const start = `'${quoted(failure.uri)}' is not a valid PKCS#11 URI`
+    const attribute = failure.attribute === undefined ? "" : ` (${quoted(failure.attribute)})`
+    switch (failure.reason) {
+      case "missing-scheme":
+        return {
+          error: `missing PKCS #11 URI scheme: '${quoted(failure.uri)}'`,
+          hint: "it begins with 'pkcs11:', e.g. pkcs11:token=my-token;object=my-key"
+        }
+      case "duplicate-attribute":
+        return { error: `PKCS#11 URI contains duplicate attribute${attribute}: '${quoted(failure.uri)}'` }
+      case "bad-percent-encoding":
+        return {
+          error: `${start}: a '%' is not followed by two hex digits${attribute}`,
+          hint: "write a '%' itself as %25"
+        }
+      case "bad-character":
+        return { error: `${start}: a character must be written as %XX${attribute}` }
+      case "not-utf8":
+        return { error: `${start}: it is not valid UTF-8${attribute}` }
+      case "bad-number":
+        return { error: `${start}: a number is expected${attribute}` }
+      case "bad-type":
+        return { error: `${start}: the type must be private, public, cert, secret-key or data` }
+      case "no-value":
+        return { error: `${start}: an attribute has no value${attribute}` }
+      case "too-long":
+        return { error: "the PKCS#11 URI is longer than 4096 characters" }
+    }
   }
-}
+} satisfies Sentences<InvalidPkcs11Uri>
 
 /** Attributes for which a URI matches nothing, in brackets; empty: none. */
 export const whyNoMatch = (text: string): string => {

@@ -5,7 +5,6 @@
  * library: "TEEC init context failed" and the like; tpm2-tss on response codes TPM_RC_OBJECT_MEMORY to
  * TPM_RC_OBJECT_HANDLES: "tpm:warn(2.0): out of session handles").
  */
-import type { TokenFamily } from "../token-family.ts"
 import type { TokenTimeout, TokenUnavailable } from "../token-refusals.ts"
 
 /**
@@ -13,9 +12,7 @@ import type { TokenTimeout, TokenUnavailable } from "../token-refusals.ts"
  * for a touch.
  */
 export const isHeldCard = ({ call, token, family }: TokenTimeout): boolean =>
-  call !== "sign" && (isCardFamily(family) || /opensc|ykcs11|sc-hsm/i.test(token))
-
-const isCardFamily = (family: TokenFamily | undefined) => family === "piv" || family === "smartCardHsm"
+  call !== "sign" && (family === "piv" || family === "smartCardHsm" || /opensc|ykcs11|sc-hsm/i.test(token))
 
 /** Only a signature waits for a touch; other calls that do not return wait for another program. */
 export const hintForTimeout = (failure: TokenTimeout): string => {

@@ -19,10 +19,24 @@ export interface Settings {
   readonly device: DeviceSettings & { readonly type: string }
   readonly cryptoki: CryptokiSettings
   readonly mqtt: LocalBrokerSettings
-  readonly bridge: BridgeSettings
+  readonly bridge: {
+    readonly builtIn: boolean
+    readonly initialIntervalMs: number
+    readonly maximumIntervalMs: number
+    readonly resetWindowMs: number
+    /** Of connections to the local broker. */
+    readonly localKeepaliveSeconds: number
+    /** For the TLS session with the cloud, by the mapper's own reconnections. */
+    readonly tlsResumption: boolean
+  }
   readonly proxy: ProxySettings | undefined
   readonly service: { readonly type: string; readonly timestampFormat: "rfc-3339" | "unix" }
-  readonly certificate: CertificateSettings
+  readonly certificate: {
+    readonly organization: string
+    readonly organizationUnit: string
+    readonly requestedValidityMs: number
+    readonly minimumValidityMs: number
+  }
   /** `logMemoryIntervalMs` 0: never. */
   readonly run: { readonly path: string; readonly lockFiles: boolean; readonly logMemoryIntervalMs: number }
   readonly logs: { readonly path: string }
@@ -142,17 +156,6 @@ export interface LocalBrokerSettings {
   readonly deviceTopicId: string
 }
 
-interface BridgeSettings {
-  readonly builtIn: boolean
-  readonly initialIntervalMs: number
-  readonly maximumIntervalMs: number
-  readonly resetWindowMs: number
-  /** Of connections to the local broker. */
-  readonly localKeepaliveSeconds: number
-  /** For the TLS session with the cloud, by the mapper's own reconnections. */
-  readonly tlsResumption: boolean
-}
-
 export interface ProxySettings {
   /** Scheme, host and port: `http://proxy.example:3128`. */
   readonly url: string
@@ -160,11 +163,4 @@ export interface ProxySettings {
   readonly password: Redacted.Redacted<string> | undefined
   /** Hosts reached directly, comma separated; HTTP only. */
   readonly noProxy: string | undefined
-}
-
-interface CertificateSettings {
-  readonly organization: string
-  readonly organizationUnit: string
-  readonly requestedValidityMs: number
-  readonly minimumValidityMs: number
 }

@@ -152,15 +152,6 @@ export const BridgeFacts = Struct({
   inbound: DirectionFacts
 })
 
-/** Clients of the signing service. */
-const ClientFacts = Struct({
-  connections: Finite,
-  answering: Finite,
-  served: Finite,
-  refused: Finite,
-  aborted: Finite
-})
-
 export const SupervisorNode = Struct({
   name: Text,
   /** Absent: it is the root. */
@@ -220,7 +211,15 @@ export const Snapshot = Struct({
   bridge: may(BridgeFacts),
   /** The local broker. */
   broker: may(LinkFacts),
-  clients: may(ClientFacts),
+  clients: may(
+    Struct({
+      connections: Finite,
+      answering: Finite,
+      served: Finite,
+      refused: Finite,
+      aborted: Finite
+    })
+  ),
   supervisors: List(SupervisorNode),
   actors: List(ActorNode),
   /** The last handshake, or request, that required a signature. */

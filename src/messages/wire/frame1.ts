@@ -168,7 +168,6 @@ const keyKind: postcard.Codec<WireKeyParameters["key"]> = {
   }
 }
 
-const keyParameters = struct<WireKeyParameters>({ key: keyKind, label: string, id: option(bytes) })
 const wireToken = struct<WireToken>({
   slot: postcard.u64,
   label: string,
@@ -178,7 +177,6 @@ const wireToken = struct<WireToken>({
   initialized: bool,
   uri: string
 })
-const wireKey = struct<WireKey>({ class: string, keyType: string, label: string, id: string, uri: string })
 const scheme = postcard.enumeration(wireSchemes, "ecdsa_secp256r1_sha256")
 
 /** By variant index, from 0. */
@@ -193,7 +191,11 @@ const codecs: { readonly [Tag in FrameTag]: postcard.Codec<Frame1[Tag]> } = {
   GetPublicKeyPemResponse: struct({ pem: string }),
   Ping: struct({}),
   Pong: struct({}),
-  CreateKeyRequest: struct({ uri: string, params: keyParameters, pin }),
+  CreateKeyRequest: struct({
+    uri: string,
+    params: struct<WireKeyParameters>({ key: keyKind, label: string, id: option(bytes) }),
+    pin
+  }),
   CreateKeyResponse: struct({ pem: string, uri: string }),
   GetTokensUrisRequest: struct({}),
   GetTokensUrisResponse: struct({ uris: sequence(string) }),
@@ -206,7 +208,9 @@ const codecs: { readonly [Tag in FrameTag]: postcard.Codec<Frame1[Tag]> } = {
   DeleteKeyRequest: struct({ uri: string, pin }),
   DeleteKeyResponse: struct({ deleted: sequence(string) }),
   ListKeysRequest: struct({ uri, pin }),
-  ListKeysResponse: struct({ keys: sequence(wireKey) })
+  ListKeysResponse: struct({
+    keys: sequence(struct<WireKey>({ class: string, keyType: string, label: string, id: string, uri: string }))
+  })
 }
 
 const tags = Object.keys(codecs) as ReadonlyArray<FrameTag>
