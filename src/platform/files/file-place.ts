@@ -221,11 +221,21 @@ class Descriptors {
   directory(at: string, path: string): Directory {
     const descriptor = this.#keep(openSync(at, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW))
     // Without /proc there are paths only.
-    const base = hasProc() ? `/proc/self/fd/${descriptor}` : resolve(at)
+    const base = existsSync("/proc/self/fd") ? `/proc/self/fd/${descriptor}` : resolve(at)
     const stats = fstatSync(descriptor)
     if (!stats.isDirectory()) throw new PlaceNotFound("ENOTDIR", path)
     // Not path.join: it would resolve `fd/7/..` to `fd`.
-    return { at: (name) => `${base}/${name}`, stats, realPath: () => realPath(base) }
+    return {
+      at: (name) => `${base}/${name}`,
+      stats,
+      realPath: () => {
+        try {
+          return base.startsWith("/proc/self/fd/") ? readlinkSync(base) : realpathSync(base)
+        } catch {
+          return ""
+        }
+      }
+    }
   }
 
   /** Undefined: no such entry. */
@@ -248,16 +258,6 @@ class Descriptors {
     return descriptor
   }
 }
-
-const realPath = (path: string): string => {
-  try {
-    return path.startsWith("/proc/self/fd/") ? readlinkSync(path) : realpathSync(path)
-  } catch {
-    return ""
-  }
-}
-
-const hasProc = (): boolean => existsSync("/proc/self/fd")
 
 /** <bits/fcntl-linux.h>; Node has no constant for it. */
 export const O_PATH = 0o10000000

@@ -8,14 +8,6 @@ import { constants } from "node:os"
 import { getSystemErrorName } from "node:util"
 import { loadAddon } from "./addon-file.ts"
 
-interface PeerCredentials {
-  readonly pid: number
-  readonly uid: number
-  readonly gid: number
-  /** Supplementary groups (SO_PEERGROUPS); undefined if the kernel does not report them (before Linux 4.13). */
-  readonly groups: ReadonlyArray<number> | undefined
-}
-
 /** Creates a listening UNIX socket at an unused path. The caller closes the descriptor. */
 export const listenUnix = (path: string): number => succeeded("listen", unixAddon().listen(path))
 
@@ -34,7 +26,15 @@ export const clockWasSet = (clock: number): boolean => unixAddon().clockWasSet(c
 export interface Accepted {
   readonly descriptor: number
   /** At the time it connected; undefined if the kernel does not report it. */
-  readonly peer: PeerCredentials | undefined
+  readonly peer:
+    | {
+        readonly pid: number
+        readonly uid: number
+        readonly gid: number
+        /** Supplementary groups (SO_PEERGROUPS); undefined if the kernel does not report them (before Linux 4.13). */
+        readonly groups: ReadonlyArray<number> | undefined
+      }
+    | undefined
 }
 
 /** The next client, or undefined if none waits. */

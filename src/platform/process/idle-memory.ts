@@ -81,7 +81,10 @@ const thisProcess = (dropsCode: boolean): IdleProcess => ({
   },
   giveBack: () =>
     withAddon(() => {
-      if (!collectAll()) collectWithFlag()
+      if (!collectAll()) {
+        setFlagsFromString("--expose-gc")
+        runInNewContext("gc")()
+      }
       trimMalloc()
       if (dropsCode) dropProgramText()
     })
@@ -97,8 +100,3 @@ const withAddon = (work: () => void): void => {
 
 /** The smallest page size of Linux: larger ones are only underestimated. */
 const pageBytes = 4096
-
-const collectWithFlag = (): void => {
-  setFlagsFromString("--expose-gc")
-  runInNewContext("gc")()
-}

@@ -144,7 +144,7 @@ const readLines = (
     const end = rest.indexOf("\n")
     if (isBusy) return
     if (end < 0) {
-      if (rest.length > longest) socket.destroy(tooLong())
+      if (rest.length > longest) socket.destroy(Object.assign(new Error("the line is too long"), { code: "tooLong" }))
       else socket.resume()
       return
     }
@@ -170,8 +170,6 @@ const readLines = (
     }
   }
 }
-
-const tooLong = () => Object.assign(new Error("the line is too long"), { code: "tooLong" })
 
 const maxClients = 16
 const longestQuestion = 4_096

@@ -9,12 +9,10 @@ import { existsSync } from "node:fs"
 import { Effect } from "effect"
 import { nodeOptions } from "../process/node-options.ts"
 
-const pcscdSocket = "/run/pcscd/pcscd.comm"
-
 /** Undefined: no pcscd, or it did not respond in time. `user`: whom root asks for; undefined: the caller. */
 export const pcscdServes = (
   user: { readonly uid: number; readonly gid: number } | undefined,
-  path = pcscdSocket
+  path = "/run/pcscd/pcscd.comm"
 ): Effect.Effect<boolean | undefined> =>
   Effect.callback<boolean | undefined>((resume) => {
     if (!existsSync(path)) return resume(Effect.succeed(undefined))

@@ -31,10 +31,11 @@ export const deviceCertificate = (certificates: ReadonlyArray<X509Certificate>):
  */
 export const commonNameOf = ({ subject }: X509Certificate): string | undefined => {
   const [, name] = [...(subject ?? "").matchAll(/(?:^|\n| \+ )CN=((?:\\.|(?! \+ )[^\\\n])*)/g)].at(-1) ?? []
-  return name === undefined || name === "" ? undefined : name.replace(/\\(?:([0-9A-F]{2})|(.))/g, unescaped)
+  return name === undefined || name === ""
+    ? undefined
+    : name.replace(/\\(?:([0-9A-F]{2})|(.))/g, (_, hex, character) =>
+        hex === undefined ? character : String.fromCharCode(Number.parseInt(hex, 16))
+      )
 }
-
-const unescaped = (_: string, hex: string | undefined, character: string): string =>
-  hex === undefined ? character : String.fromCharCode(Number.parseInt(hex, 16))
 
 const only = <A>(list: ReadonlyArray<A>): A | undefined => (list.length === 1 ? list[0] : undefined)

@@ -92,7 +92,8 @@ const open = ({ host, trusted }: ServerIdentity, more: ConnectionOptions): TLSSo
     // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED is ignored.
     rejectUnauthorized: true,
     checkServerIdentity: () => verificationError(name, pathOf(socket.getPeerX509Certificate(), trusted), trusted),
-    ...partialChain,
+    // An intermediate CA may be trusted without its root. Not in the types of Node 20.
+    ...({ allowPartialTrustChain: true } as ConnectionOptions),
     ...more
   })
   return withoutLegacyCertificates(socket)
@@ -124,9 +125,6 @@ const ciphers = [
   "ECDHE+CHACHA20",
   "@SECLEVEL=2"
 ].join(":")
-
-/** An intermediate CA may be trusted without its root. Not in the types of Node 20. */
-const partialChain = { allowPartialTrustChain: true } as ConnectionOptions
 
 /** Leaf first, each followed by its issuer if that was sent or is trusted. */
 const pathOf = (leaf: X509Certificate | undefined, trusted: TrustStore): ReadonlyArray<X509Certificate> => {
@@ -185,7 +183,9 @@ const unfitKey = (certificate: X509Certificate): string | undefined => {
     case "rsa":
       return bits >= 2048 && bits <= 8192 ? undefined : `RSA key of ${bits} bits`
     case "ec":
-      return curves.includes(details?.namedCurve ?? "") ? undefined : `EC key on curve ${details?.namedCurve}`
+      return ["prime256v1", "secp384r1", "secp521r1"].includes(details?.namedCurve ?? "")
+        ? undefined
+        : `EC key on curve ${details?.namedCurve}`
     case "ed25519":
       return undefined
     default:
@@ -200,8 +200,6 @@ const publicKeyOf = (certificate: X509Certificate): KeyObject | undefined => {
     return undefined // reported by the caller
   }
 }
-
-const curves = ["prime256v1", "secp384r1", "secp521r1"]
 
 const isSelfIssued = ({ subject, issuer }: X509Certificate): boolean => subject === issuer
 

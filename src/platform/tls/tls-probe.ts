@@ -3,7 +3,6 @@
  *
  * A server that requires a client certificate closes the connection later; the result is known by then.
  */
-import type { X509Certificate } from "node:crypto"
 import type { Duplex } from "node:stream"
 import { Effect } from "effect"
 import { type HttpProxy, openTunnel } from "../network/proxy-tunnel.ts"
@@ -52,16 +51,15 @@ const handshake = ({ host, port, trusted }: ProbeTarget, tunnel: Duplex | undefi
     socket.on("secureConnect", () => {
       const error: unknown = socket.authorizationError
       const certificate = socket.getPeerX509Certificate()
-      if (socket.authorized && certificate !== undefined) end(trustedBy(socket.getProtocol(), certificate))
+      if (socket.authorized && certificate !== undefined)
+        end({
+          kind: "trusted",
+          protocol: socket.getProtocol() ?? "TLS",
+          validFrom: new Date(certificate.validFrom),
+          validTo: new Date(certificate.validTo)
+        })
       else end({ kind: "notTrusted", code: codeOf(error), detail: error instanceof Error ? error.message : "" })
     })
     socket.on("error", (error) => end({ kind: "notReached", code: errorCode(error) ?? "EIO", detail: error.message }))
     return Effect.sync(() => void socket.destroy())
   })
-
-const trustedBy = (protocol: string | null, certificate: X509Certificate): TlsProbe => ({
-  kind: "trusted",
-  protocol: protocol ?? "TLS",
-  validFrom: new Date(certificate.validFrom),
-  validTo: new Date(certificate.validTo)
-})

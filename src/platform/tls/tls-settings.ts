@@ -31,30 +31,27 @@ export interface ParsedSettings {
 
 /** Throws TlsError ERR_TLS_SETTINGS. */
 export const parsedSettings = (addon: TlsAddon, texts: SettingsTexts): ParsedSettings =>
-  kept(texts, () => parse(addon, texts))
-
-const parse = (addon: TlsAddon, texts: SettingsTexts): ParsedSettings => {
-  const { publicKey, certificates } = clientChain(texts.certificateChain, texts.publicKey)
-  const { trusted } = texts
-  const minVersion = texts.minVersion === "TLSv1.3" ? 0x0304 : 0x0303
-  const native = orTlsError(() => addon.settings({ trusted: trusted.certificates, chain: certificates, minVersion }))
-  return { native, publicKey, fingerprint: `${minVersion} ${trusted.fingerprint()} ${fingerprintOf(certificates)}` }
-}
-
-const sameTexts = (one: SettingsTexts, other: SettingsTexts): boolean =>
-  one.certificateChain === other.certificateChain &&
-  one.minVersion === other.minVersion &&
-  one.trusted === other.trusted &&
-  sameBytes(one.publicKey, other.publicKey)
+  kept(texts, () => {
+    const { publicKey, certificates } = clientChain(texts.certificateChain, texts.publicKey)
+    const { trusted } = texts
+    const minVersion = texts.minVersion === "TLSv1.3" ? 0x0304 : 0x0303
+    const native = orTlsError(() => addon.settings({ trusted: trusted.certificates, chain: certificates, minVersion }))
+    return { native, publicKey, fingerprint: `${minVersion} ${trusted.fingerprint()} ${fingerprintOf(certificates)}` }
+  })
 
 const sameBytes = (one: Uint8Array | undefined, other: Uint8Array | undefined): boolean =>
   one === undefined || other === undefined ? one === other : Buffer.compare(one, other) === 0
 
-const copied = ({ trusted, certificateChain, publicKey, minVersion }: SettingsTexts): SettingsTexts => ({
-  trusted,
-  certificateChain,
-  ...(publicKey === undefined ? {} : { publicKey: Uint8Array.from(publicKey) }),
-  ...(minVersion === undefined ? {} : { minVersion })
-})
-
-const kept = keptFor<SettingsTexts, ParsedSettings>(sameTexts, copied)
+const kept = keptFor<SettingsTexts, ParsedSettings>(
+  (one, other) =>
+    one.certificateChain === other.certificateChain &&
+    one.minVersion === other.minVersion &&
+    one.trusted === other.trusted &&
+    sameBytes(one.publicKey, other.publicKey),
+  ({ trusted, certificateChain, publicKey, minVersion }) => ({
+    trusted,
+    certificateChain,
+    ...(publicKey === undefined ? {} : { publicKey: Uint8Array.from(publicKey) }),
+    ...(minVersion === undefined ? {} : { minVersion })
+  })
+)

@@ -27,12 +27,10 @@ interface TlsNegotiated {
 /** Never throws: an invalid target or a missing add-on is an error of the stream. */
 export const connectTls = (target: TlsTarget, sign: TlsSigner): TlsSignerStream => new TlsSignerStream(target, sign)
 
-type Phase = "dialling" | "handshake" | "secure" | "closed"
-
 export class TlsSignerStream extends Duplex {
   /** Undefined before "secureConnect". */
   negotiated: TlsNegotiated | undefined
-  #phase: Phase = "dialling"
+  #phase: "dialling" | "handshake" | "secure" | "closed" = "dialling"
   /** Undefined if the target was invalid; the stream is then destroyed. */
   #open: OpenTls | undefined
   #handshake: TlsHandshake | undefined

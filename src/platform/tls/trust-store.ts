@@ -17,7 +17,26 @@ export interface TrustStore {
 }
 
 /** From PEM texts, which may contain anything else, or nothing. */
-export const trustStore = (texts: ReadonlyArray<string>): TrustStore => kept(texts, () => parsed(texts))
+export const trustStore = (texts: ReadonlyArray<string>): TrustStore =>
+  kept(texts, () => {
+    const found = new Map(texts.flatMap(trustedCertificates).map((der) => [der.toString("base64"), der]))
+    const certificates = [...found.values()].filter((der) => readCertificate(der) !== undefined)
+    let pem: ReadonlyArray<string> | undefined
+    let fingerprint: string | undefined
+    return {
+      certificates,
+      pem: () => {
+        pem ??= certificates.map(
+          (der) => `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`
+        )
+        return pem
+      },
+      fingerprint: () => {
+        fingerprint ??= fingerprintOf(certificates)
+        return fingerprint
+      }
+    }
+  })
 
 /** Caches the result for the last few texts. They are copied: the caller may overwrite them. */
 export const keptFor = <Texts, Made>(
@@ -32,26 +51,6 @@ export const keptFor = <Texts, Made>(
     kept.unshift(entry)
     kept.length = Math.min(kept.length, maxKept)
     return entry.made
-  }
-}
-
-const parsed = (texts: ReadonlyArray<string>): TrustStore => {
-  const found = new Map(texts.flatMap(trustedCertificates).map((der) => [der.toString("base64"), der]))
-  const certificates = [...found.values()].filter((der) => readCertificate(der) !== undefined)
-  let pem: ReadonlyArray<string> | undefined
-  let fingerprint: string | undefined
-  return {
-    certificates,
-    pem: () => {
-      pem ??= certificates.map(
-        (der) => `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`
-      )
-      return pem
-    },
-    fingerprint: () => {
-      fingerprint ??= fingerprintOf(certificates)
-      return fingerprint
-    }
   }
 }
 
@@ -70,10 +69,10 @@ export const fingerprintOf = (certificates: ReadonlyArray<Buffer>): string => {
   return hash.digest("hex")
 }
 
-const sameTexts = (one: ReadonlyArray<string>, other: ReadonlyArray<string>): boolean =>
-  one.length === other.length && one.every((text, index) => text === other[index])
-
 /** One per cloud, and a spare: a bundle takes half a megabyte, and in OpenSSL one or two more. */
 const maxKept = 4
 
-const kept = keptFor<ReadonlyArray<string>, TrustStore>(sameTexts, (texts) => [...texts])
+const kept = keptFor<ReadonlyArray<string>, TrustStore>(
+  (one, other) => one.length === other.length && one.every((text, index) => text === other[index]),
+  (texts) => [...texts]
+)

@@ -87,7 +87,14 @@ export const selfSignedCertificate = (
         parsed(publicKey),
         new Constructed({
           idBlock: { tagClass: 3, tagNumber: 3 },
-          value: [new Sequence({ value: [caTrue(), subjectKeyIdentifier(publicKey)] })]
+          value: [
+            new Sequence({
+              value: [
+                extension(oid.basicConstraints, true, der(new Sequence({ value: [new Asn1Boolean({ value: true })] }))),
+                subjectKeyIdentifier(publicKey)
+              ]
+            })
+          ]
         })
       ]
     })
@@ -222,9 +229,6 @@ const extension = (type: string, critical: boolean, value: Uint8Array) =>
       new OctetString({ valueHex: exactBuffer(value) })
     ]
   })
-
-const caTrue = () =>
-  extension(oid.basicConstraints, true, der(new Sequence({ value: [new Asn1Boolean({ value: true })] })))
 
 /** RFC 5280, 4.2.1.2, method (1): SHA-1 over the bits of the public key. */
 const subjectKeyIdentifier = (publicKey: Uint8Array) => {

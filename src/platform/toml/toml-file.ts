@@ -41,7 +41,12 @@ export const parseToml = (
     return { kind: "tree", tree: parse(text, { integersAsBigInt: "asNeeded", maxDepth: 64 }) }
   } catch (error) {
     if (!(error instanceof TomlError)) return { kind: "malformed", line: 0, column: 0, reason: String(error) }
-    return { kind: "malformed", line: error.line, column: error.column, reason: firstLine(error.message) }
+    return {
+      kind: "malformed",
+      line: error.line,
+      column: error.column,
+      reason: (error.message.split("\n")[0] ?? "").replace(/^Invalid TOML document: /, "")
+    }
   }
 }
 
@@ -111,7 +116,5 @@ const decode = (bytes: Buffer): string | undefined => {
     return undefined
   }
 }
-
-const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/^Invalid TOML document: /, "")
 
 const maxBytes = 1024 * 1024

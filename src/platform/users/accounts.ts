@@ -51,7 +51,7 @@ const databases: ReadonlyMap<string, string> = new Map([
 
 /** Its line, in the form of the file; undefined: no entry, or no getent. */
 const asked = (database: string, name: string): string | undefined => {
-  if (name === "" || name.startsWith("-") || !usesOtherSources()) return undefined
+  if (name === "" || name.startsWith("-") || !otherSources(linesOf("/etc/nsswitch.conf"), existsSync)) return undefined
   const { status, stdout } = spawnSync("getent", [database, name], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
@@ -59,8 +59,6 @@ const asked = (database: string, name: string): string | undefined => {
   })
   return status === 0 ? stdout.split("\n")[0] : undefined
 }
-
-const usesOtherSources = (): boolean => otherSources(linesOf("/etc/nsswitch.conf"), existsSync)
 
 /**
  * Whether nsswitch.conf(5) names a source beside the files; if not, no process is started for an unknown name.
