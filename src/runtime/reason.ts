@@ -11,7 +11,9 @@ export const reasonOf = (cause: Cause.Cause<unknown>): string =>
 
 /** As `reasonOf`, with the stack of the error: for debugging. */
 export const traceOf = (cause: Cause.Cause<unknown>): string => {
-  const isPrintable = cause.reasons.every((each) => each._tag === "Interrupt" || failureIn(each) instanceof Error)
+  const isPrintable = cause.reasons.every(
+    (each) => each._tag === "Interrupt" || (each._tag === "Fail" ? each.error : each.defect) instanceof Error
+  )
   return isPrintable ? Cause.pretty(cause) : reasonOf(cause)
 }
 
@@ -24,9 +26,6 @@ export const withoutValues = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void
   })
   return Exit.failCause(Cause.fromReasons(reasons))
 }
-
-const failureIn = (reason: Cause.Fail<unknown> | Cause.Die): unknown =>
-  reason._tag === "Fail" ? reason.error : reason.defect
 
 const nameOf = (value: unknown): string => tagOf(value) ?? (value instanceof Error ? value.name : "failed")
 

@@ -21,24 +21,20 @@ export const cellOf = (ref: AnyRef): Cell | undefined => cells.get(ref)
 export const makeRef = <P extends Protocol>(cell: Cell): ActorRef<P> => {
   const ref: AnyRef = {
     name: cell.name,
-    tell: (tag: string, payload: unknown) => tell(cell, tag, payload),
-    offer: (tag: string, payload: unknown) => offer(cell, tag, payload),
+    tell: (tag: string, payload: unknown) =>
+      Effect.withFiber((fiber) => cell.mailbox.send(tellEnvelope(cell, fiber, tag, payload))),
+    offer: (tag: string, payload: unknown) =>
+      Effect.withFiber((fiber) => {
+        const placed = cell.mailbox.place(tellEnvelope(cell, fiber, tag, payload))
+        const accepted: Accepted = placed === "queued" ? "queued" : "refused"
+        return Effect.succeed(accepted)
+      }),
     ask: (tag: string, payload: unknown, options: { readonly within: Duration.Input }) =>
       ask(cell, tag, payload, options.within)
   }
   cells.set(ref, cell)
   return ref
 }
-
-const tell = (cell: Cell, tag: string, payload: unknown) =>
-  Effect.withFiber((fiber) => cell.mailbox.send(tellEnvelope(cell, fiber, tag, payload)))
-
-const offer = (cell: Cell, tag: string, payload: unknown) =>
-  Effect.withFiber((fiber) => {
-    const placed = cell.mailbox.place(tellEnvelope(cell, fiber, tag, payload))
-    const accepted: Accepted = placed === "queued" ? "queued" : "refused"
-    return Effect.succeed(accepted)
-  })
 
 const ask = (cell: Cell, tag: string, payload: unknown, within: Duration.Input) =>
   Effect.withFiber<unknown, unknown>((fiber) => {

@@ -56,11 +56,6 @@ export const chanceFrom = (seed: number): Chance => {
   }
 }
 
-interface Timer {
-  readonly at: number
-  readonly wake: () => void
-}
-
 /** Scheduler and clock in one: every task of every fiber is in one bag. */
 class World implements Scheduler.Scheduler, Clock.Clock {
   readonly executionMode = "async"
@@ -70,7 +65,10 @@ class World implements Scheduler.Scheduler, Clock.Clock {
   /** How often time passes although a fiber could run, as on a busy machine. */
   private readonly haste: number
   private tasks: Array<() => void> = []
-  private timers: Array<Timer> = []
+  private timers: Array<{
+    readonly at: number
+    readonly wake: () => void
+  }> = []
   private now = 0
 
   constructor(chance: Chance) {

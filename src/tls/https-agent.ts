@@ -42,7 +42,15 @@ class TokenAgent extends Agent {
   }
 
   /** Called by Node with the options of the request. */
-  createConnection(request: RequestOptions): Duplex {
+  createConnection(request: {
+    readonly host?: string
+    readonly hostname?: string
+    readonly port?: number | string
+    readonly servername?: string
+    readonly rejectUnauthorized?: boolean
+    /** The tunnel of a proxy agent. */
+    readonly socket?: Duplex
+  }): Duplex {
     const { host, hostname, port, servername, rejectUnauthorized, socket } = request
     return open(this.#identity, {
       ...this.#secure,
@@ -53,14 +61,4 @@ class TokenAgent extends Agent {
       ...(rejectUnauthorized === false && { rejectUnauthorized })
     })
   }
-}
-
-interface RequestOptions {
-  readonly host?: string
-  readonly hostname?: string
-  readonly port?: number | string
-  readonly servername?: string
-  readonly rejectUnauthorized?: boolean
-  /** The tunnel of a proxy agent. */
-  readonly socket?: Duplex
 }

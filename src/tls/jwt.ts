@@ -54,10 +54,11 @@ const concatenated = (der: Buffer, size: number): Buffer => {
   const rLength = der[3] ?? 0
   const r = der.subarray(4, 4 + rLength)
   const s = der.subarray(4 + rLength + 2)
-  return Buffer.concat([r, s].map((integer) => fixed(integer, size)))
+  return Buffer.concat(
+    [r, s].map((integer) =>
+      integer.length > size
+        ? integer.subarray(integer.length - size)
+        : Buffer.concat([Buffer.alloc(size - integer.length), integer])
+    )
+  )
 }
-
-const fixed = (integer: Buffer, size: number): Buffer =>
-  integer.length > size
-    ? integer.subarray(integer.length - size)
-    : Buffer.concat([Buffer.alloc(size - integer.length), integer])

@@ -12,7 +12,7 @@ export const watchedService = (actors: TokenPort, tell: (event: CryptokiEvent) =
     isGone = false
   }
   const failed = (error: unknown) => {
-    if (isGone || !showsAbsence(error)) return
+    if (isGone || !(error instanceof TokenError && absences.includes(error.code))) return
     isGone = true
     tell({ _tag: "TokenGone", token, reason: error.code })
   }
@@ -36,9 +36,6 @@ export const watchedService = (actors: TokenPort, tell: (event: CryptokiEvent) =
     }
   }
 }
-
-const showsAbsence = (error: unknown): error is TokenError =>
-  error instanceof TokenError && absences.includes(error.code)
 
 const absences: ReadonlyArray<string> = ["ERR_SERVICE_UNREACHABLE", "ERR_TOKEN_NOT_FOUND", "ERR_TOKEN_UNAVAILABLE"]
 

@@ -80,7 +80,7 @@ export class TokenTlsStream extends TlsSignerStream implements TlsStream {
   }
 
   get localFamily() {
-    return familyOf(this.localAddress)
+    return this.localAddress === undefined ? undefined : isIPv6(this.localAddress) ? "IPv6" : "IPv4"
   }
 
   get remoteAddress() {
@@ -185,6 +185,3 @@ export class TokenTlsStream extends TlsSignerStream implements TlsStream {
     return super.destroy(error ? connectionError(error) : undefined)
   }
 }
-
-const familyOf = (address: string | undefined): string | undefined =>
-  address === undefined ? undefined : isIPv6(address) ? "IPv6" : "IPv4"

@@ -142,10 +142,13 @@ class OpenToken extends EventEmitter implements Token {
       { offered: allSchemes, key, publicKey: certified && publicKeyInfo(certified) },
       options
     )
-    const publicKey = await this.#actors.ask("PublicKey", { key: chosen.key }, options).then(keyOfSpki, (error) => {
-      if (certified && isUntold(error)) return certified
-      throw error
-    })
+    const publicKey = await this.#actors.ask("PublicKey", { key: chosen.key }, options).then(
+      (der) => createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" }),
+      (error) => {
+        if (certified && error instanceof TokenError && error.code === "ERR_PUBLIC_KEY_UNKNOWN") return certified
+        throw error
+      }
+    )
     return this.#signer({ ...chosen.key, ...this.#pin }, publicKey)
   }
 
@@ -196,11 +199,6 @@ const certifiedKey = (pem: string | Uint8Array): KeyObject => {
     throw new TokenError("ERR_CERTIFICATE_INVALID", "the certificate option holds no certificate", { cause })
   }
 }
-
-const isUntold = (error: unknown): boolean => error instanceof TokenError && error.code === "ERR_PUBLIC_KEY_UNKNOWN"
-
-const keyOfSpki = (der: Uint8Array): KeyObject =>
-  createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" })
 
 /** Above every time limit of the module's calls, whose errors are more specific. */
 const longestMs = 120_000

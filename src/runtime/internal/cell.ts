@@ -33,15 +33,6 @@ interface Watcher {
   readonly onUp: () => void
 }
 
-interface CellOptions {
-  readonly name: string
-  readonly capacity: number
-  readonly overflow: Overflow
-  readonly clock: Clock.Clock
-  readonly context: Context.Context<never>
-  readonly events: EventSink
-}
-
 /** It implements what its mailbox and its deadlines need, so that an idle actor allocates no closures. */
 export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> {
   readonly name: string
@@ -71,7 +62,14 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
   /** The current incarnation. */
   private occupant: object | undefined
 
-  constructor(options: CellOptions) {
+  constructor(options: {
+    readonly name: string
+    readonly capacity: number
+    readonly overflow: Overflow
+    readonly clock: Clock.Clock
+    readonly context: Context.Context<never>
+    readonly events: EventSink
+  }) {
     this.name = options.name
     this.capacity = options.capacity
     this.overflow = options.overflow

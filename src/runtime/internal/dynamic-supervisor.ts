@@ -128,7 +128,16 @@ class DynamicSupervisor {
       const stopping = Effect.forEach([...this.children.keys()], (name) => this.remove(name, mode), {
         concurrency: "unbounded"
       })
-      return Effect.map(stopping, (reports) => reports.reduce(together, nothing))
+      return Effect.map(stopping, (reports) =>
+        reports.reduce(
+          (one, other) => ({
+            clean: [...one.clean, ...other.clean],
+            forced: [...one.forced, ...other.forced],
+            unhandled: one.unhandled + other.unhandled
+          }),
+          nothing
+        )
+      )
     })
   }
 
@@ -177,9 +186,3 @@ class DynamicSupervisor {
 }
 
 const nothing: StopReport = { clean: [], forced: [], unhandled: 0 }
-
-const together = (one: StopReport, other: StopReport): StopReport => ({
-  clean: [...one.clean, ...other.clean],
-  forced: [...one.forced, ...other.forced],
-  unhandled: one.unhandled + other.unhandled
-})

@@ -31,7 +31,15 @@ export class Envelope implements Message {
   isSettled: boolean
   private readonly resume: Resume | undefined
 
-  constructor(message: Message, sender: Sender, resume?: Resume) {
+  constructor(
+    message: Message,
+    sender: {
+      readonly sentAt: number
+      readonly deadline: number
+      readonly span: Tracer.AnySpan | undefined
+    },
+    resume?: Resume
+  ) {
     this.tag = message.tag
     this.payload = message.payload
     this.sentAt = sender.sentAt
@@ -59,11 +67,4 @@ export class Envelope implements Message {
     this.isCancelled = true
     this.handler?.interruptUnsafe()
   }
-}
-
-/** The context of the sending fiber that an envelope keeps. */
-interface Sender {
-  readonly sentAt: number
-  readonly deadline: number
-  readonly span: Tracer.AnySpan | undefined
 }

@@ -183,7 +183,13 @@ class Incarnation<E, R> {
     this.cell.begin(envelope)
     if (this.handling === undefined) this.cell.handling = this.handling = new ShortLivedSet()
     this.handling.add(envelope)
-    this.slow ??= slowWatch(this.cell)
+    // Reports a slow handler while it is still running: one that hangs never ends.
+    this.slow ??= new Deadlines({
+      context: this.cell.context,
+      now: () => this.cell.now(),
+      dueAt: ({ startedAt }) => startedAt + this.cell.events.slowAfterMs,
+      expire: (envelope) => this.cell.tellSlow(envelope, "handling")
+    })
     this.slow.add(envelope)
   }
 
@@ -284,15 +290,6 @@ class Incarnation<E, R> {
     this.cell.publish({ _tag: what, actor: this.cell.name, at: this.cell.date() })
   }
 }
-
-/** Reports a slow handler while it is still running: one that hangs never ends. */
-const slowWatch = (cell: Cell): Deadlines<Envelope> =>
-  new Deadlines({
-    context: cell.context,
-    now: () => cell.now(),
-    dueAt: ({ startedAt }) => startedAt + cell.events.slowAfterMs,
-    expire: (envelope) => cell.tellSlow(envelope, "handling")
-  })
 
 const causeOf = (exit: Exit.Exit<void, unknown>) => (Exit.isFailure(exit) ? exit.cause : undefined)
 
