@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process"
 import { mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 import { onTestFinished } from "vitest"
+import { signal } from "./signal.ts"
 
 /** Answers what ends it. */
 export const holdUnseen = (lock: string): (() => void) => {
@@ -10,10 +11,10 @@ export const holdUnseen = (lock: string): (() => void) => {
   const child = spawnSync("python3", ["-c", holding], {
     env: { ...process.env, LOCK: lock },
     encoding: "utf8",
-    timeout: 10_000
+    timeout: 60_000
   })
   let ends = (): void => {
-    process.kill(Number(child.stdout), "SIGKILL")
+    signal(Number(child.stdout), "SIGKILL")
     ends = () => {}
   }
   onTestFinished(() => ends())
