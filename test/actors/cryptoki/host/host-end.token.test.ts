@@ -148,15 +148,23 @@ const anySettings = {
 
 it("no file descriptors left is a refusal of its own, and passes", async () => {
   await freshHost()
-  execFileSync("prlimit", ["--pid", String(process.pid), "--nofile=200:"])
+  const limit = (...words: ReadonlyArray<string>) =>
+    execFileSync("prlimit", ["--pid", String(process.pid), ...words], { encoding: "utf8" }).trim()
+  const before = limit("--nofile", "--output=SOFT", "--noheadings", "--raw")
   const taken: Array<number> = []
-  try {
-    for (;;) taken.push(openSync("/dev/null", "r"))
-  } catch {
-    // EMFILE: none is left.
-  }
-  const refused = await Effect.runPromise(failedStart(anySettings))
-  for (const file of taken) closeSync(file)
+  const refused = await (async () => {
+    limit("--nofile=200:")
+    try {
+      for (;;) taken.push(openSync("/dev/null", "r"))
+    } catch {
+      // EMFILE: none is left.
+    }
+    return await Effect.runPromise(failedStart(anySettings))
+  })().finally(() => {
+    for (const file of taken) closeSync(file)
+    // The process has other files of tests to run.
+    limit(`--nofile=${before}:`)
+  })
   expect(refused).toMatchObject({ _tag: "HostNotStarted", reason: "EMFILE" })
   const started = Effect.scoped(Effect.map(startHost(anySettings), ({ library }) => library.manufacturer))
   expect(await Effect.runPromise(started)).toContain("SoftHSM")
