@@ -41,7 +41,7 @@ const startedUntil = (words: ReadonlyArray<string>, seen: string, argv: Readonly
     const [file = "", ...args] = [...argv, ...(argv.length > 0 ? [] : [executable("tedge"), ...words])]
     const child = spawn(file, args, { detached: true, env: device.env, stdio: ["ignore", "pipe", "pipe"] })
     let output = ""
-    const ended = new Promise<number | null>((done) => child.once("exit", done))
+    const ended = new Promise<number | null>((done) => child.once("close", done))
     const read = (text: string) => {
       output += text
       if (output.includes(seen)) resolve({ child, ended, output: () => output })

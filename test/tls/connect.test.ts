@@ -126,7 +126,7 @@ describe("a connection", () => {
       await to({ cert: foreign.cert }),
       await to({ key: { ...identity.key, sign: () => Promise.reject(new Error("broken pipe")) } }),
       await to({ key: { ...identity.key, sign: foreign.key.sign } }),
-      await to({ timeout: 200, key: { ...identity.key, sign: () => new Promise(() => undefined) } }),
+      await to({ timeout: 2_000, key: { ...identity.key, sign: () => new Promise(() => undefined) } }),
       await to({ signal: AbortSignal.abort() })
     ]
     expect(errors.map((error) => error instanceof TokenError && error.code)).toEqual([

@@ -129,7 +129,7 @@ const startResponder = async (socketPath, host) => {
       check()
     })
 
-  const connected = () => eventually(() => (subscribed ? true : undefined), "its own responder", 10_000)
+  const connected = () => eventually(() => (subscribed ? true : undefined), "its own responder", 30_000)
   await connected()
   return {
     connected,
@@ -143,7 +143,7 @@ const startResponder = async (socketPath, host) => {
       /** Sends to the device. */
       publish: (topic, payload, qos = 1) => client.publishAsync(topic, payload, { qos }),
       /** The first message for which `wanted` is true, also if it came before. `what` names it in the error. */
-      waitFor: (wanted, what = "the expected message", timeoutMs = 10_000) =>
+      waitFor: (wanted, what = "the expected message", timeoutMs = 30_000) =>
         eventually(() => received.find(wanted), what, timeoutMs)
     }
   }

@@ -41,7 +41,8 @@ export const startMosquitto = async ({ dir, config, readyWhen, trace = () => und
       resolve(reason)
     }
     child.once("error", (error) => finish(error.message))
-    child.once("exit", (code, signal) => finish(`ended with ${signal ?? `exit code ${code}`}`))
+    // All it said is here then: why it did not start, above all.
+    child.once("close", (code, signal) => finish(`ended with ${signal ?? `exit code ${code}`}`))
   })
   const deadline = performance.now() + startLimitMs
   // Its own word first: on a port another process took, another broker answers.

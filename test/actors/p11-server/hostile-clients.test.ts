@@ -20,7 +20,7 @@ const untilCut = (kit: Served, count: number) =>
 
 describe("the signing service", () => {
   it("cuts a client that says nothing, and serves others meanwhile", () =>
-    withServed({}, (kit) =>
+    withServed({ limits: { readMs: 2_000 } }, (kit) =>
       Effect.gen(function* () {
         const silent = rawClient(kit.socketPath)
         for (let turn = 0; turn < 5; turn++) expect(yield* signs(kit)).toMatchObject({ _tag: "SignResponse" })
@@ -31,7 +31,7 @@ describe("the signing service", () => {
     ))
 
   it("cuts a client that sends a byte now and then", () =>
-    withServed({}, (kit) =>
+    withServed({ limits: { readMs: 250 } }, (kit) =>
       Effect.gen(function* () {
         const slow = rawClient(kit.socketPath)
         const drip = setInterval(() => slow.socket.write(Buffer.of(0)), 20)
@@ -43,7 +43,7 @@ describe("the signing service", () => {
     ))
 
   it("cuts a client whose request has no end, at 64 KiB", () =>
-    withServed({ limits: { readMs: 10_000 } }, (kit) =>
+    withServed({ limits: { readMs: 60_000 } }, (kit) =>
       Effect.gen(function* () {
         const endless = rawClient(kit.socketPath)
         endless.socket.write(Buffer.alloc(10 * 1024 * 1024))
@@ -55,7 +55,7 @@ describe("the signing service", () => {
     ))
 
   it.each([70_000, 200_000, 900_000])("tells a client whose request has %i bytes why it is cut", (length) =>
-    withServed({ limits: { readMs: 10_000 } }, (kit) =>
+    withServed({ limits: { readMs: 60_000 } }, (kit) =>
       Effect.gen(function* () {
         const long = rawClient(kit.socketPath)
         const errors: Array<Error> = []
@@ -63,6 +63,7 @@ describe("the signing service", () => {
         const answer = decodeFrame(yield* Effect.promise(() => long.received))
         expect(Result.getOrThrow(answer)).toMatchObject({ _tag: "Error", message: expect.stringContaining("too-long") })
         expect(errors).toEqual([])
+        yield* untilCut(kit, 1)
         expect(cuts(kit)).toEqual(["tooLong"])
       })
     )
@@ -80,7 +81,7 @@ describe("the signing service", () => {
     ))
 
   it("cuts a client that never reads its answer", () =>
-    withServed({}, (kit) =>
+    withServed({ limits: { writeMs: 250 } }, (kit) =>
       Effect.gen(function* () {
         for (let key = 0; key < 1500; key++)
           kit.token.addKey(`a label of some length ${"x".repeat(60)}`, key.toString(16).padStart(8, "0"))
@@ -173,7 +174,7 @@ describe("the signing service when it stops", () => {
     let silent = rawClient("/nonexistent")
     await withServed({ limits: { readMs: 60_000 } }, (kit) =>
       Effect.gen(function* () {
-        kit.token.state.latencyMs = 200
+        kit.token.state.latencyMs = 2_000
         silent = rawClient(kit.socketPath)
         waiting = ask(kit.socketPath, signRequest)
         yield* untilStatus(kit, ({ connections, answering }) => connections === 2 && answering === 1)

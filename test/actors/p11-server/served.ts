@@ -51,7 +51,7 @@ export const serving = (
     const cryptoki = yield* start<CryptokiProtocol, never, never>({ name: "cryptoki", mailbox, behaviour })
     const events: Array<P11ServerEvent> = []
     const publish = (event: P11ServerEvent) => Effect.sync(() => void events.push(event))
-    const limits = { ...defaultServerLimits, readMs: 250, writeMs: 250, ...options.limits }
+    const limits = { ...defaultServerLimits, ...options.limits }
     const policy: P11ServerPolicy = { scope: undefined, defaultPin: undefined, rules: [], ...options.policy, limits }
     const listen = listenOnPath({ path: socketPath, publish })
     const spec = { listen, cryptoki, policy, ownUid: process.getuid?.() ?? 0, publish, ...options.spec }

@@ -153,6 +153,6 @@ describe("a client", () => {
       if (n % 2 === 0) socket.write("a question\n")
       socket.destroy()
     }
-    await vi.waitFor(async () => expect(await ask()).toBe("hello"))
+    await vi.waitFor(async () => expect(await ask()).toBe("hello"), 30_000)
   })
 })

@@ -185,7 +185,7 @@ describe("a server that", () => {
 
   it("says nothing", async () => {
     const server = await rawServer((socket) => socket.resume())
-    const failed = failureOf(connectTls(targetOf(pki, server.port, { timeoutMs: 200 }), sign))
+    const failed = failureOf(connectTls(targetOf(pki, server.port, { timeoutMs: 1_000 }), sign))
     expect(await failed).toMatchObject({ code: "ERR_TLS_TIMEOUT", reason: "handshake" })
     await server.close()
   })

@@ -107,7 +107,7 @@ describe("a signature that is awaited", () => {
 
   it("is called off when the time is over", async () => {
     const { signer, wanted } = stuckSigner()
-    const failed = failureOf(connectTls(targetOf(pki, server.port, { timeoutMs: 300 }), signer))
+    const failed = failureOf(connectTls(targetOf(pki, server.port, { timeoutMs: 2_000 }), signer))
     expect(await failed).toMatchObject({ code: "ERR_TLS_TIMEOUT", reason: "signing" })
     expect((await wanted).aborted).toBe(true)
   })

@@ -2,7 +2,7 @@
 import type { Duplex } from "node:stream"
 
 export interface PlayedBroker {
-  /** Everything it was sent is answered: what is written now comes between no packets. Once. */
+  /** It has subscribed, and everything it was sent is answered: what is written now comes between no packets. Once. */
   readonly onQuiet: () => void
   /** It was acknowledged. */
   readonly onPuback?: () => void
@@ -11,6 +11,7 @@ export interface PlayedBroker {
 /** Answers CONNECT, SUBSCRIBE, PUBLISH with QoS 1 and PINGREQ (MQTT 3.1.1 and 5.0). */
 export const playBroker = (socket: Duplex, { onQuiet, onPuback }: PlayedBroker): void => {
   let quiet: NodeJS.Timeout | undefined
+  let isQuiet = false
   let held = Buffer.alloc(0)
   let isV5 = false
   const answer = (type: number, body: ReadonlyArray<number>) => socket.write(Buffer.from([type, body.length, ...body]))
@@ -30,6 +31,10 @@ export const playBroker = (socket: Duplex, { onQuiet, onPuback }: PlayedBroker):
         const codes: Array<number> = []
         for (let next = isV5 ? 3 + at(2) : 2; next < body.length; next += 3 + body.readUInt16BE(next)) codes.push(1)
         answer(0x90, [at(0), at(1), ...(isV5 ? [0] : []), ...codes])
+        quiet ??= setTimeout(() => {
+          isQuiet = true
+          onQuiet()
+        }, quietMs)
         return
       }
       case 12:
@@ -37,15 +42,8 @@ export const playBroker = (socket: Duplex, { onQuiet, onPuback }: PlayedBroker):
     }
   }
   socket.on("error", () => {})
-  let isQuiet = false
   socket.on("data", (chunk: Buffer) => {
-    if (!isQuiet) {
-      clearTimeout(quiet)
-      quiet = setTimeout(() => {
-        isQuiet = true
-        onQuiet()
-      }, quietMs)
-    }
+    if (!isQuiet) quiet?.refresh()
     held = Buffer.concat([held, chunk])
     for (;;) {
       let length = 0

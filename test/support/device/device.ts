@@ -10,7 +10,7 @@ export const publishLocal = (device: Device, topic: string, payload: string) =>
   mustRun("mosquitto_pub", ["-p", String(device.broker.port), "-q", "1", "-t", topic, "-m", payload])
 
 /** The next message on a topic of the local broker (a retained one counts), or undefined. */
-export const nextLocal = async (device: Device, topic: string, seconds = 10): Promise<string | undefined> => {
+export const nextLocal = async (device: Device, topic: string, seconds = 30): Promise<string | undefined> => {
   const args = ["-p", String(device.broker.port), "-q", "1", "-t", topic, "-C", "1", "-W", String(seconds)]
   const { code, stdout } = await run("mosquitto_sub", args)
   return code === 0 ? stdout.trimEnd() : undefined
@@ -18,23 +18,22 @@ export const nextLocal = async (device: Device, topic: string, seconds = 10): Pr
 
 /** Sends from the cloud when a local subscriber is there, and answers what that one received. */
 export const sendFromCloud = async (device: Device, topic: string, payload: string): Promise<string | undefined> => {
-  const before = subscriptions(device)
+  const subscriptions = () => device.broker.log().split(`\tc8y/${topic} (QoS 1)`).length
+  const before = subscriptions()
   const received = nextLocal(device, `c8y/${topic}`)
-  await eventually(() => subscriptions(device) > before)
+  await eventually(() => subscriptions() > before)
   await device.cloud.publish(topic, payload)
   return received
 }
 
-const subscriptions = (device: Device): number => device.broker.log().split("Received SUBSCRIBE").length
-
 /** Health as thin-edge publishes it, retained. */
 export const healthOf = async (device: Device, service: string): Promise<Record<string, unknown> | undefined> => {
-  const text = await nextLocal(device, `te/device/main/service/${service}/status/health`, 1)
+  const text = await nextLocal(device, `te/device/main/service/${service}/status/health`)
   return text === undefined || text === "" ? undefined : JSON.parse(text)
 }
 
 /** Looks again and again until `done` is true. */
-export const eventually = async (done: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> => {
+export const eventually = async (done: () => boolean | Promise<boolean>, limitMs = 60_000): Promise<void> => {
   const deadline = performance.now() + limitMs
   while (!(await done())) {
     if (performance.now() > deadline) throw new Error(`not within ${limitMs} ms: ${done}`)

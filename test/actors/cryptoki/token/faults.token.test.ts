@@ -304,7 +304,7 @@ describe("a call that hangs", () => {
     run(
       Effect.gen(function* () {
         const { ref, sign, script, directory, token } = yield* startScripted(
-          { limits: { ...short, signMs: 5000 } },
+          { limits: { ...short, signMs: 60_000 } },
           "own"
         )
         const other = directory.addToken({ label: "other" }).importKey({ id: "05" })
@@ -313,8 +313,8 @@ describe("a call that hangs", () => {
         script.set({ C_Sign: { hang: "spin", times: 1 } })
         const hanging = yield* Effect.forkChild(Effect.exit(sign(by("pkcs11:token=my-token"))))
         yield* Effect.repeat(Effect.void, { until: () => script.calls("C_Sign") >= 3 })
-        yield* ref.ask("Ping", undefined, { within: 1000 })
-        expect(isSignature(yield* sign(by("pkcs11:token=other"), undefined, 2000), other.publicKeyPem)).toBe(true)
+        yield* ref.ask("Ping", undefined, { within: 30_000 })
+        expect(isSignature(yield* sign(by("pkcs11:token=other"), undefined, 30_000), other.publicKeyPem)).toBe(true)
         expect(hanging.pollUnsafe()).toBeUndefined()
         yield* Fiber.interrupt(hanging)
       })

@@ -22,7 +22,7 @@ const target = (overrides: Partial<Target>): Target => ({
   host: "127.0.0.1",
   port: broker.port,
   clientId: "under-test",
-  keepalive: 1,
+  keepalive: 60,
   cleanSession: false,
   connectWithinMs: 5_000,
   ...overrides
@@ -137,7 +137,7 @@ describe("a connection that withholds PUBACK", () => {
     run(
       Effect.gen(function* () {
         const id = "window"
-        const receiver = yield* open({ clientId: id })
+        const receiver = yield* open({ clientId: id, keepalive: 1 })
         expect(yield* receiver.subscribe(["window/#"], 1)).toEqual([1])
         const sender = yield* open({ clientId: "window-sender", cleanSession: true })
         for (let n = 0; n < 30; n++) yield* sender.publish(message(`window/${n}`))

@@ -118,7 +118,7 @@ describe("Ctrl-C while a key is made", () => {
       command[name]?.on("data", (chunk: Buffer) => {
         printed[name] += chunk
       })
-    const ended = once(command, "exit")
+    const ended = once(command, "close")
     await eventually(() => module.calls("C_GenerateKeyPair") === 1, 50_000)
     command.kill("SIGINT")
     const [code] = await ended
@@ -136,7 +136,7 @@ describe("Ctrl-C while a key is made", () => {
   })
 
   it("through the signing service names the key too, which the service goes on to make", async () => {
-    module.set({ C_GenerateKeyPair: { delayMs: 1_500 } })
+    module.set({ C_GenerateKeyPair: { delayMs: 4_000 } })
     mkdirSync(join(dir, "service"))
     service = await startSigningService({
       place: join(dir, "service"),

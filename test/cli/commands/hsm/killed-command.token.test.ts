@@ -36,7 +36,7 @@ const killedIn = async (name: FunctionName): Promise<void> => {
   const env = { ...process.env, ...hsm.env, TEDGE_CONFIG_DIR: device.configDir }
   const command = spawn(executable("tedge"), ["hsm", "list-keys", "pkcs11:token=my-token"], { env, stdio: "ignore" })
   const ended = once(command, "exit")
-  await eventually(() => module.calls(name) === 1, 50_000)
+  await eventually(() => module.calls(name) > 0, 50_000)
   command.kill("SIGKILL")
   await ended
 }
