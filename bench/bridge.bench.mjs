@@ -10,27 +10,21 @@
  * arrive, in order, when it is back.
  */
 import { spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { medianOf, sampled } from "../scripts/lib/bench/judge.mjs"
-import {
-  createConfigDir,
-  createTokenAndCertificate,
-  deviceEnvironment,
-  executable
-} from "../scripts/lib/device/device.mjs"
-import { startMosquitto } from "../scripts/lib/device/mosquitto.mjs"
+import { createTokenAndCertificate } from "../scripts/lib/device/device.mjs"
 import { freePort } from "../scripts/lib/free-port.mjs"
 import { mustRun, run } from "../scripts/lib/run.mjs"
 import { drawLatency, drawMemory } from "./lib/bridge-pictures.mjs"
+import { startCloud, startOurs, startTheirs } from "./lib/bridge-ways.mjs"
 import { startDelayProxy } from "./lib/delay-proxy.mjs"
-import { bareNode, idleMs, memoryOf, memoryRows, withoutExtraCertificates } from "./lib/process-memory.mjs"
+import { bareNode, idleMs, memoryOf, memoryRows } from "./lib/process-memory.mjs"
 
 const load = join(dirname(fileURLToPath(import.meta.url)), "lib/mqtt-load.mjs")
-const wide = ["max_queued_messages 0", "max_inflight_messages 100", "set_tcp_nodelay true"]
 
 export const measure = async ({ draw }) => {
   const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
@@ -213,93 +207,4 @@ const startReceiver = async (socket, count) => {
     receiver.on("exit", () => reject(new Error("the subscriber ended")))
   })
   return { result }
-}
-
-const startCloud = async (dir, ca, ends) => {
-  const server = await ca.issueServer("localhost")
-  const port = await freePort()
-  const folder = join(dir, "cloud")
-  mkdirSync(folder)
-  const socket = join(folder, "cloud.sock")
-  const config = [
-    ...wide,
-    "per_listener_settings true",
-    `listener 0 ${socket}`,
-    "allow_anonymous true",
-    `listener ${port} localhost`,
-    "allow_anonymous false",
-    `cafile ${ca.certificate}`,
-    `certfile ${server.certificate}`,
-    `keyfile ${server.key}`,
-    "tls_version tlsv1.3",
-    "require_certificate true",
-    "use_identity_as_username true"
-  ]
-  const broker = await startMosquitto({ dir: folder, config, readyWhen: socket })
-  ends.push(() => broker.stop())
-  return { port, socket }
-}
-
-const localConfig = (port) => [...wide, `listener ${port} 127.0.0.1`, "allow_anonymous true"]
-
-/** The mapper itself, as a service would run it. */
-const startOurs = async (dir, made, cloudPort, { until = "[cloud] MQTT bridge connected" } = {}) => {
-  mkdirSync(dir)
-  const port = await freePort()
-  const broker = await startMosquitto({ dir: join(dir, "broker"), config: localConfig(port), readyWhen: port })
-  const configDir = createConfigDir(dir)
-  const device = withoutExtraCertificates(deviceEnvironment({ configDir, token: made.token }))
-  const env = { ...device, TEDGE_RUN_PATH: join(dir, "run") }
-  const settings = {
-    "device.cryptoki.mode": "module",
-    "device.cryptoki.module_path": made.token.modulePath,
-    "device.cryptoki.pin": made.token.pin,
-    "device.key_uri": made.key.uri,
-    "device.cert_path": made.certificate,
-    "c8y.url": "localhost",
-    "c8y.mqtt": `localhost:${cloudPort}`,
-    "c8y.root_cert_path": made.ca.certificate,
-    "mqtt.client.port": String(port),
-    "mqtt.bridge.reconnect_policy.initial_interval": "1s",
-    "mqtt.bridge.reconnect_policy.maximum_interval": "1s"
-  }
-  for (const [key, value] of Object.entries(settings))
-    await mustRun(executable("tedge"), ["config", "set", key, value], { env })
-  const mapper = spawn(executable("tedge-mapper"), ["c8y"], { env, stdio: ["ignore", "ignore", "pipe"] })
-  await new Promise((resolve, reject) => {
-    let said = ""
-    mapper.stderr.on("data", (text) => {
-      said = (said + text).slice(-2000)
-      if (said.includes(until)) resolve()
-    })
-    mapper.on("exit", (code) => reject(new Error(`tedge-mapper ended with ${code}: ${said}`)))
-  })
-  const stop = async () => {
-    const gone = new Promise((resolve) => mapper.removeAllListeners("exit").on("exit", resolve))
-    mapper.kill("SIGTERM")
-    await gone
-    await broker.stop()
-  }
-  return { port, pid: mapper.pid, brokerPid: broker.pid, stop }
-}
-
-const startTheirs = async (dir, made, cloudPort) => {
-  mkdirSync(dir)
-  const port = await freePort()
-  const identity = await made.ca.issueDeviceWithKey(`bench-mosquitto-${cloudPort}`)
-  const config = [
-    ...localConfig(port),
-    "connection edge_to_c8y",
-    `address localhost:${cloudPort}`,
-    `bridge_cafile ${made.ca.certificate}`,
-    `bridge_certfile ${identity.certificate}`,
-    `bridge_keyfile ${identity.key}`,
-    "bridge_tls_version tlsv1.3",
-    "bridge_max_packet_size 0",
-    "try_private false",
-    "cleansession true",
-    'topic s/us/# out 1 c8y/ ""'
-  ]
-  const broker = await startMosquitto({ dir: join(dir, "broker"), config, readyWhen: port })
-  return { port, stop: () => broker.stop() }
 }
