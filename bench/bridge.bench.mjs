@@ -26,83 +26,108 @@ import { bareNode, idleMs, memoryOf, memoryRows } from "./lib/process-memory.mjs
 
 const load = join(dirname(fileURLToPath(import.meta.url)), "lib/mqtt-load.mjs")
 
-export const measure = async ({ draw }) => {
+/** Messages of each transfer; `rounds`: each of `queued` messages takes a minute. */
+const sizes = {
+  full: {
+    fast: 6000,
+    slow: 600,
+    far: 20_000,
+    after: 200_000,
+    queued: 100_000,
+    rounds: 2,
+    idleMs,
+    warmUp: true,
+    samples: { least: 7, most: 21 }
+  },
+  smoke: {
+    fast: 20,
+    slow: 20,
+    far: 20,
+    after: 20,
+    queued: 20,
+    rounds: 1,
+    idleMs: 0,
+    settleMs: 200,
+    warmUp: false,
+    samples: { most: 1 }
+  }
+}
+
+export const measure = async ({ draw, effort = "full" }) => {
   const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
   const ends = []
   try {
-    return await measureIn(dir, ends, draw)
+    return await measureIn(dir, ends, draw, sizes[effort])
   } finally {
     for (const end of ends.reverse()) await end()
     rmSync(dir, { recursive: true, force: true })
   }
 }
 
-const measureIn = async (dir, ends, draw) => {
+const measureIn = async (dir, ends, draw, size) => {
   const made = await createTokenAndCertificate({ dir, deviceId: "bench-device", pin: "123456" })
   const cloud = await startCloud(dir, made.ca, ends)
   const far = await startDelayProxy(cloud.port, 25)
   ends.push(() => far.close())
-  const rows = []
-  for (const [distance, port] of [
-    ["", cloud.port],
-    [", 50 ms round trip", far.port]
-  ]) {
-    const ours = await startOurs(join(dir, `ours${port}`), made, port)
-    const theirs = await startTheirs(join(dir, `theirs${port}`), made, port)
-    const ways = { ours, theirs }
-    if (distance === "") {
-      for (const size of [100, 1024])
-        rows.push(rateRow(`${size} B messages`, await compare(ways, cloud, 6000, size, 0), 1))
-      const slow = await compare(ways, cloud, 600, 100, 200)
-      drawLatency(draw, { ours: middle(slow.ours), theirs: middle(slow.theirs) })
-      const [oursMs, theirsMs] = [slow.ours, slow.theirs].map((runs) => medianOf(runs.map(({ p50 }) => p50)))
-      rows.push(
-        row(
-          "latency at 200 messages/s, median",
-          `${oursMs.toFixed(2)} ms`,
-          `${theirsMs.toFixed(2)} ms`,
-          slow.ours.map(({ p50 }, n) => p50 / slow.theirs[n].p50),
-          1.3
-        )
-      )
-    } else {
-      const rates = await compare(ways, cloud, 20_000, 100, 0)
-      // A window of 100 carries 2,000 messages/s over a round trip of 50 ms.
-      const does = middle(rates.theirs).rate > 2_500 ? "exceeds" : "keeps"
-      const what = `100 B messages${distance} (mosquitto ${await mosquittoVersion()} ${does} its window of 100)`
-      rows.push(rateRow(what, rates, 0.9))
-    }
-    if (distance === "") rows.push(...(await memoryAfterLoad(ours, cloud)))
-    await ours.stop()
-    await theirs.stop()
-  }
+  const rows = await withBridges(dir, made, cloud.port, (ways) => nearRows(ways, cloud, draw, size))
+  rows.push(await withBridges(dir, made, far.port, (ways) => farRow(ways, cloud, size)))
   const grown = []
-  for (let round = 0; round < memoryRounds; round++) grown.push(await growth(dir, round, made, cloud, draw))
-  rows.push(memoryRow(grown))
-  return rows
+  for (let round = 0; round < size.rounds; round++) grown.push(await growth(dir, round, made, cloud, draw, size.queued))
+  return [...rows, memoryRow(grown, size.queued)]
+}
+
+/** Both bridges, to that port of the cloud, until `use` has ended. */
+const withBridges = async (dir, made, port, use) => {
+  const ours = await startOurs(join(dir, `ours${port}`), made, port)
+  try {
+    const theirs = await startTheirs(join(dir, `theirs${port}`), made, port)
+    try {
+      return await use({ ours, theirs })
+    } finally {
+      await theirs.stop()
+    }
+  } finally {
+    await ours.stop()
+  }
+}
+
+const nearRows = async (ways, cloud, draw, size) => {
+  const rows = []
+  for (const bytes of [100, 1024])
+    rows.push(rateRow(`${bytes} B messages`, await compare(ways, cloud, size.fast, bytes, 0, size), 1))
+  const slow = await compare(ways, cloud, size.slow, 100, 200, size)
+  drawLatency(draw, { ours: middle(slow.ours), theirs: middle(slow.theirs) })
+  const [oursMs, theirsMs] = [slow.ours, slow.theirs].map((runs) => medianOf(runs.map(({ p50 }) => p50)))
+  const ratios = slow.ours.map(({ p50 }, n) => p50 / slow.theirs[n].p50)
+  const what = "latency at 200 messages/s, median"
+  rows.push(row(what, `${oursMs.toFixed(2)} ms`, `${theirsMs.toFixed(2)} ms`, ratios, 1.3))
+  return [...rows, ...(await memoryAfterLoad(ways.ours, cloud, size))]
+}
+
+const farRow = async (ways, cloud, size) => {
+  const rates = await compare(ways, cloud, size.far, 100, 0, size)
+  // A window of 100 carries 2,000 messages/s over a round trip of 50 ms.
+  const does = middle(rates.theirs).rate > 2_500 ? "exceeds" : "keeps"
+  const what = `100 B messages, 50 ms round trip (mosquitto ${await mosquittoVersion()} ${does} its window of 100)`
+  return rateRow(what, rates, 0.9)
 }
 
 /** Of a mapper that has carried so many messages beside all those, once it is idle again: in less than a minute. */
-const memoryAfterLoad = async ({ port, pid }, cloud) => {
-  await transfer(port, cloud.socket, 200_000, 100, 0)
+const memoryAfterLoad = async ({ port, pid }, cloud, { after, idleMs, settleMs }) => {
+  await transfer(port, cloud.socket, after, 100, 0)
   await pause(idleMs)
-  return memoryRows("tedge-mapper c8y, idle after 200,000 messages", [memoryOf([pid])], await bareNode(), {
-    own: 3,
-    rss: 1.6
-  })
+  const what = `tedge-mapper c8y, idle after ${after} messages`
+  return memoryRows(what, [memoryOf([pid])], await bareNode(settleMs), { own: 3, rss: 1.6 })
 }
 
 /** From the first line of its help: `mosquitto version 2.0.11`. Its exit code is 3. */
 const mosquittoVersion = async () =>
   /mosquitto version (\S+)/.exec((await run("mosquitto", ["-h"])).stdout)?.[1] ?? "of unknown version"
 
-const queued = 100_000
 const mostMiB = 48
 
-/** Each takes a minute. With so few the limit is broken only when all of them break it. */
-const memoryRounds = 2
-
-const memoryRow = (grown) => ({
+/** With so few the limit is broken only when all of them break it. */
+const memoryRow = (grown, queued) => ({
   what: `growth of the mapper with ${queued} messages of 1 KiB waiting for a dead cloud`,
   value: `${medianOf(grown).toFixed(0)} MiB`,
   against: `a bound of ${mostMiB} MiB`,
@@ -110,22 +135,25 @@ const memoryRow = (grown) => ({
   limit: 1
 })
 
-const growth = async (dir, round, made, cloud, draw) => {
+const growth = async (dir, round, made, cloud, draw, queued) => {
   const port = await freePort()
   const ours = await startOurs(join(dir, `away${round}`), made, port, { until: "[local] MQTT bridge connected" })
-  const before = residentMiB(ours.pid)
-  const memory = watchMemory([ours.pid, ours.brokerPid])
-  await mustRun(process.execPath, [load, ...publishing(ours.port, queued, 1024, 0)], { timeoutMs: 300_000 })
-  const grown = Math.max(0, residentMiB(ours.pid) - before)
-  const receiver = await startReceiver(cloud.socket, queued)
-  const road = await startDelayProxy(cloud.port, 0, port)
-  const backAt = memory.seconds()
-  const { inOrder } = await receiver.result
-  drawMemory(draw, { messages: queued, backAt, samples: memory.stop() })
-  await ours.stop()
-  road.close()
-  if (!inOrder) throw new Error("messages that were queued have overtaken each other")
-  return grown
+  try {
+    const before = residentMiB(ours.pid)
+    const memory = watchMemory([ours.pid, ours.brokerPid])
+    await mustRun(process.execPath, [load, ...publishing(ours.port, queued, 1024, 0)], { timeoutMs: 300_000 })
+    const grown = Math.max(0, residentMiB(ours.pid) - before)
+    const receiver = await startReceiver(cloud.socket, queued)
+    const road = await startDelayProxy(cloud.port, 0, port)
+    const backAt = memory.seconds()
+    const { inOrder } = await receiver.result
+    drawMemory(draw, { messages: queued, backAt, samples: memory.stop() })
+    road.close()
+    if (!inOrder) throw new Error("messages that were queued have overtaken each other")
+    return grown
+  } finally {
+    await ours.stop()
+  }
 }
 
 const residentMiB = (pid) => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024
@@ -162,18 +190,15 @@ const rateRow = (what, { ours, theirs }, least) =>
   )
 
 /** Each way once to get warm, then in turns: the runs of each, in pairs. */
-const compare = async (ways, cloud, count, size, rate) => {
-  for (const way of Object.values(ways)) await transfer(way.port, cloud.socket, count / 2, size, rate)
+const compare = async (ways, cloud, count, bytes, rate, { warmUp, samples }) => {
+  if (warmUp) for (const way of Object.values(ways)) await transfer(way.port, cloud.socket, count / 2, bytes, rate)
   const runs = Object.fromEntries(Object.keys(ways).map((name) => [name, []]))
   const key = rate === 0 ? "rate" : "p50"
-  await sampled(
-    async () => {
-      for (const [name, way] of Object.entries(ways))
-        runs[name].push(await transfer(way.port, cloud.socket, count, size, rate))
-      return runs.ours.at(-1)[key] / runs.theirs.at(-1)[key]
-    },
-    { least: 7, most: 21 }
-  )
+  await sampled(async () => {
+    for (const [name, way] of Object.entries(ways))
+      runs[name].push(await transfer(way.port, cloud.socket, count, bytes, rate))
+    return runs.ours.at(-1)[key] / runs.theirs.at(-1)[key]
+  }, samples)
   return runs
 }
 
@@ -183,14 +208,14 @@ const middle = (runs) => {
   return { ...by("rate"), p50: by("p50").p50 }
 }
 
-const transfer = async (port, socket, count, size, rate) => {
+const transfer = async (port, socket, count, bytes, rate) => {
   const receiver = await startReceiver(socket, count)
-  await mustRun(process.execPath, [load, ...publishing(port, count, size, rate)], { timeoutMs: 300_000 })
+  await mustRun(process.execPath, [load, ...publishing(port, count, bytes, rate)], { timeoutMs: 300_000 })
   return receiver.result
 }
 
-const publishing = (port, count, size, rate) =>
-  ["publish", `mqtt://127.0.0.1:${port}`, "c8y/s/us/bench", count, size, 100, rate].map(String)
+const publishing = (port, count, bytes, rate) =>
+  ["publish", `mqtt://127.0.0.1:${port}`, "c8y/s/us/bench", count, bytes, 100, rate].map(String)
 
 /** Answers when it is subscribed; `result` comes when all have come. */
 const startReceiver = async (socket, count) => {

@@ -7,16 +7,17 @@ import { createDevice } from "../scripts/lib/device/device.mjs"
 import { processesOf } from "../scripts/lib/processes.mjs"
 import { bareNode, childrenOf, idleMs, memoryOf, memoryRows } from "./lib/process-memory.mjs"
 
-/** All idle at the same time. */
-const devices = 3
+/** All devices are idle at the same time. */
+const sizes = { full: { devices: 3, idleMs }, smoke: { devices: 1, idleMs: 0, settleMs: 200 } }
 
-export const measure = async () => {
+export const measure = async ({ effort = "full" }) => {
+  const size = sizes[effort]
   delete process.env.NODE_EXTRA_CA_CERTS
   const opened = []
   try {
-    for (let n = 0; n < devices; n++) opened.push(await connectedDevice(opened))
-    await pause(idleMs)
-    const bare = await bareNode()
+    for (let n = 0; n < size.devices; n++) opened.push(await connectedDevice(opened))
+    await pause(size.idleMs)
+    const bare = await bareNode(size.settleMs)
     const mappers = opened.map(({ dir }) => mapperOf(dir))
     const taken = (pids) => pids.map((pid) => memoryOf([pid]))
     return [

@@ -2,40 +2,39 @@
  * The library in a program: what a token that needs 300 ms for a signature does to the program's event loop, beside Node's
  * tls with a key file and beside the same module called from the program itself; and the throughput of its stream.
  */
-import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { createSecureContext, connect as nodeConnect } from "node:tls"
-import { fileURLToPath } from "node:url"
 import { medianOf, sampled } from "../scripts/lib/bench/judge.mjs"
 import { createSoftToken } from "../scripts/lib/device/soft-token.mjs"
 import { createTestCa } from "../scripts/lib/device/test-ca.mjs"
+import { startEchoServer } from "./lib/echo-server.mjs"
 import { slowModule } from "./lib/slow-module.mjs"
 import { synchronousSigner } from "./lib/synchronous-signer.mjs"
 
-const here = dirname(fileURLToPath(import.meta.url))
 const { connect, openToken } = createRequire(import.meta.url)("../dist/tls.cjs")
-const signatureMs = 300
-/** How long each way is measured at a time. */
-const roundMs = 1500
 const parallel = 8
-const rounds = { least: 9, most: 21 }
+/** `roundMs`: how long each way is measured at a time; `blocking`: rounds; `chunks`: writes of a sample. */
+const sizes = {
+  full: { signatureMs: 300, roundMs: 1500, blocking: 3, chunks: 48, samples: { least: 9, most: 21 } },
+  smoke: { signatureMs: 20, roundMs: 1, blocking: 1, chunks: 1, samples: { most: 1 } }
+}
 
-export const measure = async () => {
+export const measure = async ({ effort = "full" }) => {
   const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
   try {
-    return await measureIn(dir)
+    return await measureIn(dir, sizes[effort])
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
 }
 
-const measureIn = async (dir) => {
+const measureIn = async (dir, size) => {
   const ca = await createTestCa(join(dir, "ca"), "Bench CA")
-  const server = await ca.issueServer("localhost")
+  const echo = await startEchoServer(await ca.issueServer("localhost"), ca)
   const soft = await createSoftToken({ dir: join(dir, "softhsm"), label: "bench", pin: "123456" })
   const made = await soft.generateKey("bench", "01")
   const cert = readFileSync(await ca.issueDevice("bench", made.publicKey), "utf8")
@@ -46,16 +45,9 @@ const measureIn = async (dir) => {
   const module = slowModule(join(dir, "slow"), soft.modulePath)
   const token = openToken({ module: module.path, pin: soft.pin, latch: join(dir, "latch") })
   const key = await token.key()
-  module.slow(signatureMs)
+  module.slow(size.signatureMs)
   const blocking = synchronousSigner({ module: module.path, pin: soft.pin, publicKey: key.publicKey })
-  const echo = spawn(
-    process.execPath,
-    [join(here, "lib/tls-echo-server.mjs"), server.certificate, server.key, ca.certificate],
-    {
-      stdio: ["pipe", "pipe", "inherit"]
-    }
-  )
-  const port = await new Promise((resolve) => echo.stdout.once("data", (text) => resolve(Number(text))))
+  const { port } = echo
   const place = { host: "localhost", port, ca: trusted }
   const secureContext = createSecureContext({ ...pem, ca: trusted })
   const ways = {
@@ -64,20 +56,20 @@ const measureIn = async (dir) => {
     blocking: () => connect({ ...place, cert, key: blocking })
   }
   try {
-    return [...(await delays(ways)), await throughput(ways)]
+    return [...(await delays(ways, size)), await throughput(ways, size)]
   } finally {
-    echo.stdin.end()
+    echo.stop()
     blocking.close()
     await token.close()
   }
 }
 
-const delays = async (ways) => {
+const delays = async (ways, { signatureMs, roundMs, blocking: blockingRounds, samples }) => {
   const seen = { pem: [], token: [], blocking: [] }
   const rates = { pem: [], token: [], blocking: [] }
-  for (const name of ["pem", "token"]) await round(ways[name])
+  for (const name of ["pem", "token"]) await round(ways[name], roundMs)
   const look = async (name) => {
-    const { rate, p99 } = await round(ways[name])
+    const { rate, p99 } = await round(ways[name], roundMs)
     seen[name].push(p99)
     rates[name].push(rate)
     return p99
@@ -85,8 +77,8 @@ const delays = async (ways) => {
   const ofDelays = await sampled(async () => {
     const pem = await look("pem")
     return (await look("token")) / (pem + 5)
-  }, rounds)
-  for (let n = 0; n < 3; n++) await look("blocking")
+  }, samples)
+  for (let n = 0; n < blockingRounds; n++) await look("blocking")
   const [pem, token, blocking] = ["pem", "token", "blocking"].map((name) => medianOf(seen[name]))
   const [ofPem, ofToken, ofBlocking] = ["pem", "token", "blocking"].map((name) => medianOf(rates[name]))
   return [
@@ -113,7 +105,7 @@ const delays = async (ways) => {
 }
 
 /** Connects again and again, so many at once, for some time. */
-const round = async (dial) => {
+const round = async (dial, roundMs) => {
   const histogram = monitorEventLoopDelay({ resolution: 1 })
   const from = performance.now()
   let done = 0
@@ -142,17 +134,16 @@ const one = (dial) =>
   })
 
 const chunk = Buffer.alloc(1024 * 1024, 7)
-const chunks = 48
 
-const throughput = async (ways) => {
+const throughput = async (ways, { chunks, samples: few }) => {
   const rates = { node: [], ours: [] }
   const [node, ours] = await Promise.all([secured(ways.pem), secured(ways.token)])
-  for (const stream of [node, ours]) await echoed(stream)
+  for (const stream of [node, ours]) await echoed(stream, chunks)
   const samples = await sampled(async () => {
-    rates.node.push(await echoed(node))
-    rates.ours.push(await echoed(ours))
+    rates.node.push(await echoed(node, chunks))
+    rates.ours.push(await echoed(ours, chunks))
     return rates.node.at(-1) / rates.ours.at(-1)
-  }, rounds)
+  }, few)
   for (const stream of [node, ours]) stream.destroy()
   return {
     what: "throughput of writes of 1 MiB, there and back",
@@ -170,7 +161,7 @@ const secured = (dial) =>
   })
 
 /** MiB a second. */
-const echoed = async (stream) => {
+const echoed = async (stream, chunks) => {
   const from = performance.now()
   let left = chunks * chunk.length
   await new Promise((resolve) => {

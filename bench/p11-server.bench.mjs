@@ -19,18 +19,20 @@ import { startTpmToken } from "./lib/tpm-token.mjs"
 
 const here = dirname(fileURLToPath(import.meta.url))
 const pin = "123456"
-const seconds = 1
-const rounds = 7
-/** For the million signatures after which memory is looked at. */
-const mostLoadMs = 150_000
+/** `seconds` of each run; `signatures`: after so many, or `mostLoadMs` of them, memory is looked at. */
+const sizes = {
+  full: { objects: [4, 20, 200], seconds: 1, rounds: 7, signatures: 1_000_000, mostLoadMs: 150_000, idleMs },
+  smoke: { objects: [2, 4], seconds: 0.2, rounds: 1, signatures: 0, mostLoadMs: 0, idleMs: 0, settleMs: 200 }
+}
 
-export const measure = async ({ draw }) => {
+export const measure = async ({ draw, effort = "full" }) => {
+  const size = sizes[effort]
   const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
   try {
     const tools = compile(dir)
-    const measured = await measureTokens(dir, tools, [4, 20, 200])
+    const measured = await measureTokens(dir, tools, size)
     drawSigning(draw, measured.results[0])
-    return [...(await rowsOf(measured)), ...(await measureTpm(dir, tools))]
+    return [...(await rowsOf(measured, size)), ...(await measureTpm(dir, tools, size))]
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
@@ -57,7 +59,7 @@ const compile = (dir) => {
 }
 
 /** What may be run on a token: the module's own loop, and load on a server. */
-const runsOn = (tools, token, server) => {
+const runsOn = (tools, token, server, seconds) => {
   let signed = 0
   const loop = (way) =>
     json(tools.loop, [token.modulePath, pin, "bench", String(seconds), "1", way], { ...process.env, ...token.env })
@@ -71,6 +73,7 @@ const runsOn = (tools, token, server) => {
       String(seconds),
       ...(rate ? [String(rate)] : [])
     ])
+    if (run.errors > 0) throw new Error(`${run.errors} of ${run.errors + run.requests} requests failed`)
     signed += run.requests
     const [serverUs, ...hostUs] = pids.map((pid, index) => (processorUs(pid) - before[index]) / run.requests)
     return { ...run, serverUs, hostUs: hostUs.reduce((sum, us) => sum + us, 0) }
@@ -86,19 +89,19 @@ const processorUs = (pid) => {
 }
 
 /** Tokens of their own with so many objects, a server over each, and all that is measured on them, in turns. */
-const measureTokens = async (dir, tools, counts) => {
+const measureTokens = async (dir, tools, size) => {
   const opened = []
   try {
-    for (const objects of counts) opened.push(await openToken(dir, tools, objects))
-    await pause(idleMs)
+    for (const objects of size.objects) opened.push(await openToken(dir, tools, objects, size.seconds))
+    await pause(size.idleMs)
     for (const one of opened) one.idle = memoryOf(one.server.pids())
     for (const { runs } of opened) runs.load(16)
-    for (let round = 0; round < rounds; round++) for (const { taken, runs } of opened) takeOne(taken, runs)
-    const results = opened.map(resultOf)
+    for (let round = 0; round < size.rounds; round++) for (const { taken, runs } of opened) takeOne(taken, runs)
+    const results = opened.map((one, n) => resultOf(one, n === 0))
     const [{ runs, server }] = opened
-    const loadEnds = performance.now() + mostLoadMs
-    while (runs.signed() < 1_000_000 && performance.now() < loadEnds) runs.load(16)
-    await pause(idleMs)
+    const loadEnds = performance.now() + size.mostLoadMs
+    while (runs.signed() < size.signatures && performance.now() < loadEnds) runs.load(16)
+    await pause(size.idleMs)
     const after = { signed: runs.signed(), memory: memoryOf(server.pids()) }
     return { results, idle: opened.map(({ idle }) => idle), after }
   } finally {
@@ -106,12 +109,12 @@ const measureTokens = async (dir, tools, counts) => {
   }
 }
 
-const openToken = async (dir, tools, objects) => {
+const openToken = async (dir, tools, objects, seconds) => {
   const token = await createSoftToken({ dir: join(dir, `token-${objects}`), label: "bench", pin })
   await token.generateKey("bench", "01")
   for (let n = 2; n <= objects / 2; n++) await token.generateKey(`other-${n}`, n.toString(16).padStart(2, "0"))
   const server = await startServer(join(dir, `run-${objects}`), token)
-  const runs = runsOn(tools, token, server)
+  const runs = runsOn(tools, token, server, seconds)
   // The host is there from the first signature on.
   runs.load(1, 1)
   return { objects, server, runs, taken: { a: [], at16: [], at64: [], b: [], open: [] } }
@@ -125,20 +128,20 @@ const takeOne = (taken, { loop, load }) => {
   taken.open.push(load(64, taken.at16.at(-1).rate / 2))
 }
 
-const resultOf = ({ objects, runs, taken }) => {
+const resultOf = ({ objects, runs, taken }, drawn) => {
   const middle = Object.fromEntries(Object.entries(taken).map(([name, all]) => [name, medianRun(all)]))
-  const byClients = objects === 4 ? clientCounts.map((clients) => runs.load(clients)) : []
+  const byClients = drawn ? clientCounts.map((clients) => runs.load(clients)) : []
   return { objects, ...middle, taken, byClients }
 }
 
 /** A TPM is slow for every caller: the service must not add to it. */
-const measureTpm = async (dir, tools) => {
+const measureTpm = async (dir, tools, { seconds, rounds }) => {
   const folder = join(dir, "tpm")
   const token = await startTpmToken({ dir: folder, label: "bench", pin, keyLabel: "bench" })
   try {
     const server = await startServer(join(dir, "run-tpm"), token)
     try {
-      const { loop, load } = runsOn(tools, token, server)
+      const { loop, load } = runsOn(tools, token, server, seconds)
       load(4)
       const taken = { a: [], at4: [] }
       for (let round = 0; round < rounds; round++) {
@@ -196,10 +199,10 @@ const json = (program, args, env = process.env) => JSON.parse(execFileSync(progr
 
 const medianRun = (runs) => runs.toSorted((x, y) => x.rate - y.rate)[Math.floor(runs.length / 2)]
 
-const rowsOf = async ({ results, idle, after }) => {
+const rowsOf = async ({ results, idle, after }, { settleMs }) => {
   const [first] = results
-  const rows = results.flatMap((result) => rowsOfToken(result, first))
-  const bare = await bareNode()
+  const rows = results.flatMap((result) => rowsOfToken(result, first, results.at(-1)))
+  const bare = await bareNode(settleMs)
   const limits = { own: 4, rss: 2.6 }
   const millions = (after.signed / 1e6).toFixed(1)
   return [
@@ -210,7 +213,7 @@ const rowsOf = async ({ results, idle, after }) => {
 }
 
 /** `limit` is what the ratio may be at most; where more is better, the ratio is turned over. */
-const rowsOfToken = ({ objects, a, at16, at64, b, open, taken }, first) => {
+const rowsOfToken = ({ objects, a, at16, at64, b, open, taken }, first, last) => {
   const each = (ratio) => taken.a.map((_, n) => ratio(n))
   const on = `, ${objects} objects on the token`
   const p99Limit = (3 * 64) / at64.rate
@@ -255,12 +258,12 @@ const rowsOfToken = ({ objects, a, at16, at64, b, open, taken }, first) => {
       samples: each((n) => taken.open[n].p99us / 10_000),
       limit: 1
     },
-    ...(objects === 200
+    ...(objects === last.objects
       ? [
           {
-            what: "rate at 200 objects",
+            what: `rate at ${objects} objects`,
             value: perSecond(at16),
-            against: `at 4, ${perSecond(first.at16)}`,
+            against: `at ${first.objects}, ${perSecond(first.at16)}`,
             samples: each((n) => first.taken.at16[n].rate / taken.at16[n].rate),
             limit: 1 / 0.9
           }

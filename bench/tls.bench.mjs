@@ -3,36 +3,36 @@
  *
  * One connection is: dial, handshake, one byte there and back. The two are measured in turns.
  */
-import { spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { createSecureContext, connect as nodeConnect } from "node:tls"
-import { fileURLToPath } from "node:url"
 import { medianOf, sampled } from "../scripts/lib/bench/judge.mjs"
 import { createSoftToken } from "../scripts/lib/device/soft-token.mjs"
 import { createTestCa } from "../scripts/lib/device/test-ca.mjs"
 import { load } from "./lib/bundle.mjs"
+import { startEchoServer } from "./lib/echo-server.mjs"
 
-const here = dirname(fileURLToPath(import.meta.url))
-const rounds = 300
 const parallel = 8
-/** Rounds until nothing gets faster any more. */
-const warmUp = 12
+/** `warmUp`: rounds until nothing gets faster any more. */
+const sizes = {
+  full: { first: 30, rounds: 300, warmUp: 12, connections: 200 },
+  smoke: { first: 1, rounds: 1, warmUp: 0, connections: parallel, samples: { most: 1 } }
+}
 
-export const measure = async () => {
+export const measure = async ({ effort = "full" }) => {
   const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
   try {
-    return await measureIn(dir)
+    return await measureIn(dir, sizes[effort])
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
 }
 
-const measureIn = async (dir) => {
+const measureIn = async (dir, size) => {
   const { connectTls, tokenSigner, trustStore } = await load("token-tls")
   const ca = await createTestCa(join(dir, "ca"), "Bench CA")
-  const server = await ca.issueServer("localhost")
+  const echo = await startEchoServer(await ca.issueServer("localhost"), ca)
   const softDir = join(dir, "softhsm")
   const token = await createSoftToken({ dir: softDir, label: "bench", pin: "123456" })
   const key = await token.generateKey("bench", "01")
@@ -47,31 +47,23 @@ const measureIn = async (dir) => {
     latchDirectory,
     environment: { ...process.env, ...token.env }
   })
-  const echo = spawn(
-    process.execPath,
-    [join(here, "lib/tls-echo-server.mjs"), server.certificate, server.key, ca.certificate],
-    {
-      stdio: ["pipe", "pipe", "inherit"]
-    }
-  )
-  const port = await new Promise((resolve) => echo.stdout.once("data", (text) => resolve(Number(text))))
   const secureContext = createSecureContext({ ...fileIdentity, ca: trusted })
   const target = {
     host: "127.0.0.1",
-    port,
+    port: echo.port,
     serverName: "localhost",
     trusted: trustStore([trusted]),
     certificateChain: tokenCertificate,
     timeoutMs: 30_000
   }
   const ways = {
-    node: () => nodeConnect({ host: "127.0.0.1", port, servername: "localhost", secureContext }),
+    node: () => nodeConnect({ host: "127.0.0.1", port: echo.port, servername: "localhost", secureContext }),
     ours: () => connectTls(target, signer.sign)
   }
   try {
-    return await compare(ways, signer)
+    return await compare(ways, signer, size)
   } finally {
-    echo.stdin.end()
+    echo.stop()
     await signer.close()
   }
 }
@@ -82,8 +74,8 @@ const fileKey = async (ca) => {
   return { cert: readFileSync(certificate, "utf8"), key: readFileSync(key, "utf8") }
 }
 
-const compare = async (ways, signer) => {
-  for (const dial of Object.values(ways)) for (let n = 0; n < 30; n++) await one(dial)
+const compare = async (ways, signer, { first, rounds, warmUp, connections, samples }) => {
+  for (const dial of Object.values(ways)) for (let n = 0; n < first; n++) await one(dial)
   const times = { node: [], ours: [], sign: [] }
   const message = Buffer.alloc(130, 7)
   for (let n = 0; n < rounds; n++) {
@@ -91,11 +83,11 @@ const compare = async (ways, signer) => {
     times.sign.push(await timed(() => signer.sign(0x0403, message)))
   }
   const rates = { node: [], ours: [] }
-  for (const dial of Object.values(ways)) for (let n = 0; n < warmUp; n++) await rate(dial)
+  for (const dial of Object.values(ways)) for (let n = 0; n < warmUp; n++) await rate(dial, connections)
   const ofRates = await sampled(async () => {
-    for (const name of ["node", "ours"]) rates[name].push(await rate(ways[name]))
+    for (const name of ["node", "ours"]) rates[name].push(await rate(ways[name], connections))
     return rates.node.at(-1) / rates.ours.at(-1)
-  })
+  }, samples)
   const [node, ours, sign] = [times.node, times.ours, times.sign].map(medianOf)
   return [
     {
@@ -132,8 +124,8 @@ const timed = async (work) => {
   return performance.now() - from
 }
 
-const rate = async (dial) => {
-  let left = 200
+const rate = async (dial, connections) => {
+  let left = connections
   const took = await timed(() =>
     Promise.all(
       Array.from({ length: parallel }, async () => {
@@ -141,5 +133,5 @@ const rate = async (dial) => {
       })
     )
   )
-  return (200 * 1000) / took
+  return (connections * 1000) / took
 }

@@ -1,11 +1,10 @@
 /** The brokers of the bridge measurement: the cloud, and a local one with the mapper beside it or with its own bridge. */
 import { spawn } from "node:child_process"
-import { mkdirSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createConfigDir, deviceEnvironment, executable } from "../../scripts/lib/device/device.mjs"
 import { startMosquitto } from "../../scripts/lib/device/mosquitto.mjs"
 import { freePort } from "../../scripts/lib/free-port.mjs"
-import { mustRun } from "../../scripts/lib/run.mjs"
 import { withoutExtraCertificates } from "./process-memory.mjs"
 
 const wide = ["max_queued_messages 0", "max_inflight_messages 100", "set_tcp_nodelay true"]
@@ -54,12 +53,12 @@ export const startOurs = async (dir, made, cloudPort, { until = "[cloud] MQTT br
     "c8y.url": "localhost",
     "c8y.mqtt": `localhost:${cloudPort}`,
     "c8y.root_cert_path": made.ca.certificate,
-    "mqtt.client.port": String(port),
+    "mqtt.client.port": port,
     "mqtt.bridge.reconnect_policy.initial_interval": "1s",
     "mqtt.bridge.reconnect_policy.maximum_interval": "1s"
   }
-  for (const [key, value] of Object.entries(settings))
-    await mustRun(executable("tedge"), ["config", "set", key, value], { env })
+  const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+  writeFileSync(join(configDir, "tedge.toml"), lines.join(""), { mode: 0o600 })
   const mapper = spawn(executable("tedge-mapper"), ["c8y"], { env, stdio: ["ignore", "ignore", "pipe"] })
   await new Promise((resolve, reject) => {
     let said = ""

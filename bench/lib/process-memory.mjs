@@ -19,12 +19,12 @@ export const childrenOf = (pid) =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number)
 
 /** Own memory and RSS of `node` with nothing to do. */
-export const bareNode = async () => {
+export const bareNode = async (settleMs = 2000) => {
   const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1e9)"], {
     env: withoutExtraCertificates(),
     stdio: "ignore"
   })
-  await pause(2000)
+  await pause(settleMs)
   const memory = memoryOf([child.pid])
   child.kill("SIGKILL")
   return memory
