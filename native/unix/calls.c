@@ -29,8 +29,8 @@ enum { PARENT_GRACE_SECONDS = 2 };
 int unix_peer_credentials(int socket, struct ucred *out) {
   socklen_t length = sizeof *out;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, out, &length) != 0) return errno;
-  /* For a socket without a peer the kernel fills in the overflow ids. */
-  return length == sizeof *out && out->pid > 0 ? 0 : ENOTCONN;
+  /* For a socket without a peer the kernel fills in -1. pid is 0 for a peer in another PID namespace (a container). */
+  return length == sizeof *out && out->uid != (uid_t)-1 ? 0 : ENOTCONN;
 }
 
 int unix_peer_groups(int socket, gid_t **out, size_t *count) {

@@ -55,7 +55,7 @@ static napi_value js_adopt_listener(napi_env env, napi_callback_info info) {
 }
 
 /*
- * accept(listener): [descriptor, pid, uid, gid, groups], or a negative errno. pid is 0 and groups is missing when the
+ * accept(listener): [descriptor, pid, uid, gid, groups], or a negative errno. pid is -1 and groups is missing when the
  * kernel would not say.
  */
 static napi_value js_accept(napi_env env, napi_callback_info info) {

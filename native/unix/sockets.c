@@ -54,7 +54,7 @@ int unix_accept(int listener, struct ucred *peer) {
   int file = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (file < 0) return -errno;
   /* Anonymous, where the kernel does not say. */
-  if (unix_peer_credentials(file, peer) != 0) *peer = (struct ucred){.pid = 0};
+  if (unix_peer_credentials(file, peer) != 0) *peer = (struct ucred){.pid = -1};
   return file;
 }
 

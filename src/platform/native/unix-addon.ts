@@ -28,6 +28,7 @@ export interface Accepted {
   /** At the time it connected; undefined if the kernel does not report it. */
   readonly peer:
     | {
+        /** 0: in another PID namespace, as a process of another container. */
         readonly pid: number
         readonly uid: number
         readonly gid: number
@@ -45,7 +46,7 @@ export const acceptUnix = (listener: number): Accepted | undefined => {
     throw systemError("accept", -answer)
   }
   const [descriptor, pid, uid, gid, groups] = answer
-  return { descriptor, peer: pid > 0 ? { pid, uid, gid, groups } : undefined }
+  return { descriptor, peer: pid >= 0 ? { pid, uid, gid, groups } : undefined }
 }
 
 /** Number of bytes read, 0 at the end; undefined if none are available now. */

@@ -21,7 +21,7 @@ const open = () => {
 for (let n = 0; n < 100; n++) open()
 `
 
-const setUp = async (rules: string) => {
+const setUp = async (rules: string, command: ReadonlyArray<string> = []) => {
   const user = testUser()
   onTestFinished(user.remove)
   const place = serverPlace()
@@ -29,7 +29,7 @@ const setUp = async (rules: string) => {
   place.configure(
     `p11_server.socket_mode = "666"\n${rules.replaceAll("UID", `${user.uid}`).replaceAll("GID", `${user.extraGroup.gid}`)}`
   )
-  const server = place.start()
+  const server = place.start({ command })
   await server.logged("Server listening")
   chmodSync(place.dir, 0o755)
   const config = join(place.dir, "client")
@@ -54,6 +54,12 @@ describe.runIf(isRoot)("a client of another user", () => {
       `\n[[p11_server.rules]]\nuid = ${user.uid}\noperations = ["list", "sign", "public-key", "create-key"]\n`
     )
     expect(await server.logged("operation=create-key")).toContain(`uid=${user.uid}`)
+  })
+
+  it("in another container than the service, whose process ids it does not share, keeps its user", async () => {
+    const { server, tedge, user } = await setUp("", ["unshare", "--pid", "--fork", "--kill-child"])
+    expect(tedge("hsm", "create-key", "--label", "my-key").output).toContain(`uid = ${user.uid}\n`)
+    expect(await server.logged("operation=create-key")).toContain(`uid=${user.uid} `)
   })
 
   it("makes keys by a rule, but none with a label that is taken", async () => {
