@@ -17,7 +17,18 @@ export class TokenNotFound extends Data.TaggedError("TokenNotFound")<{
   readonly forKey?: true
   /** The requested key, if another token has it. */
   readonly onOtherToken?: KeyOnOtherToken
+  /** Found by the signing service if there is no token. */
+  readonly closed?: ClosedFile
 }> {}
+
+/** A file of the module that its process may not use: modules report that as a missing token, or a broken one. */
+export interface ClosedFile {
+  readonly path: string
+  /** Of the process. */
+  readonly user: string
+  /** `EACCES`, `EPERM`; `EROFS` also in a sandbox that makes the directory read-only. */
+  readonly code: string
+}
 
 /** Another token with a key that was not found on the requested one. */
 export interface KeyOnOtherToken {
@@ -203,6 +214,8 @@ export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{
   readonly code: string | undefined
   readonly detail: string
   readonly family?: TokenFamily
+  /** Found by the signing service. */
+  readonly closed?: ClosedFile
 }> {}
 
 /** Neither an object nor a certificate on the token contains the public key. */

@@ -8,13 +8,14 @@
 
 import { Result } from "effect"
 import { explainNotAllowed, explainNotUsable, explainSettingsNotRead } from "../../messages/explain/p11-server.ts"
+import { closedWords } from "../../messages/explain/token-fragments.ts"
 import { explain, type Failure } from "../../messages/explain.ts"
 import type { OperationNotAllowed, RequestNotUsable, SettingsNotRead } from "../../messages/p11-server.ts"
 import { type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
 import { namesObject, pathFields, sameAttribute } from "../../messages/pkcs11-uri-match.ts"
 import { keysFragment, longestServiceText, scopeOfService, tokensFragment } from "../../messages/service-fragments.ts"
 import { shownText } from "../../messages/shown-text.ts"
-import { KeyNotFound, TokenNotFound } from "../../messages/token-refusals.ts"
+import { type ClosedFile, KeyNotFound, TokenNotFound, TokenUnavailable } from "../../messages/token-refusals.ts"
 import type { FrameNotDecoded } from "../../messages/wire/frame1.ts"
 
 export type RequestFailure =
@@ -73,7 +74,9 @@ const secondHalf = (failure: RequestFailure, { scope }: ErrorContext): string =>
       const narrowed = scope === undefined ? "" : `; ${scopeOfService} allows '${shownUri(scope)}' only`
       if (failure.onOtherToken !== undefined) return narrowed
       const present =
-        failure.present.length === 0 ? "no token is there" : `${tokensFragment}${failure.present.join(", ")}`
+        failure.present.length === 0
+          ? `no token is there${closedWords(failure.closed)}`
+          : `${tokensFragment}${failure.present.join(", ")}`
       return `${narrowed}; ${scope !== undefined && failure.present.length === 0 ? "none of the tokens found is allowed" : present}`
     }
     case "KeyNotFound": {
@@ -153,6 +156,22 @@ export const insideScope = (scope: Pkcs11Uri | undefined, failure: RequestFailur
   }
   if (failure._tag === "KeyNotFound" && failure.onOtherToken && !lies(scope, failure.onOtherToken.uri, pathFields))
     return new KeyNotFound({ uri: failure.uri, token: failure.token, onOtherToken: undefined })
+  return failure
+}
+
+/** The first file of the module that its process may not use. */
+export type FindClosedFile = () => ClosedFile | undefined
+
+/** With that file, if it may be the reason. */
+export const withClosedFile = (find: FindClosedFile | undefined, failure: RequestFailure): RequestFailure => {
+  if (failure._tag === "TokenNotFound" && failure.present.length === 0) {
+    const closed = find?.()
+    return closed === undefined ? failure : new TokenNotFound({ ...failure, closed })
+  }
+  if (failure._tag === "TokenUnavailable" && failure.code !== undefined) {
+    const closed = find?.()
+    return closed === undefined ? failure : new TokenUnavailable({ ...failure, closed })
+  }
   return failure
 }
 

@@ -30,7 +30,7 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import { spanned } from "../../runtime/span.ts"
 import { answerRequest } from "./answer-request.ts"
 import { type Outcome, readRequest, rejectBusy } from "./exchange.ts"
-import { insideScope } from "./frame-errors.ts"
+import { type FindClosedFile, insideScope, withClosedFile } from "./frame-errors.ts"
 import { type Listen, listenFailed } from "./listening.ts"
 import { accessOf, SelectorCache } from "./request-context.ts"
 
@@ -47,6 +47,7 @@ export interface P11ServerSpec {
   readonly clientOf?: () => Client
   /** Owner of a subordinate user id. Default: from /etc/subuid. */
   readonly ownerOfUid?: OwnerOfUid
+  readonly closedFile?: FindClosedFile
   /** Number of descriptors for clients. Default: unlimited. */
   readonly descriptors?: number
   /** Time limit for pending responses when it stops, in milliseconds. Default 20 s. */
@@ -170,7 +171,9 @@ const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connec
     onIgnored: (attribute: string) => spec.publish({ _tag: "ClientAttributeIgnored", client, attribute })
   }
   const answer = (frame: Frame) => {
-    const answering = Effect.mapError(answerRequest(request, frame), (failure) => insideScope(scope, failure))
+    const answering = Effect.mapError(answerRequest(request, frame), (failure) =>
+      withClosedFile(spec.closedFile, insideScope(scope, failure))
+    )
     const attributes = () => ({ "rpc.method": frame._tag })
     return spanned("signing request", { kind: "server", work: frame._tag, attributes }, answering)
   }

@@ -10,13 +10,15 @@ import {
   ruleIn
 } from "../service-fragments.ts"
 import type {
+  ClosedFile,
   SigningServiceRefused,
   SigningServiceResponseInvalid,
   SigningServiceUnreachable
 } from "../token-refusals.ts"
-import { type Explanation, inBrackets, quoted } from "./explanation.ts"
+import { type Explanation, inBrackets, quoted, shellQuoted } from "./explanation.ts"
 import {
   clientTriedFragment,
+  closedIn,
   differsFragment,
   keptFragment,
   noOtherFragment,
@@ -112,6 +114,8 @@ const hintForRefused = (refusal: SigningServiceRefused): string => {
     return "change device.cryptoki.uri of tedge-p11-server, not of this device, then: sudo systemctl restart tedge-p11-server"
   if (message.includes(differsFragment))
     return "leave the PIN to the service (tedge config unset device.key_pin; no pin-value in device.key_uri), or set its PIN"
+  const closed = closedIn(message)
+  if (closed !== undefined) return hintForClosed(closed)
   if (isAboutScope(refusal)) return ownScope
   if (refusal.isListed === true) return `the service lists it, but ${ownScope}`
   if (lacksKey(refusal)) return "list the keys with: tedge hsm list-keys"
@@ -119,6 +123,11 @@ const hintForRefused = (refusal: SigningServiceRefused): string => {
     return "list the service's tokens: tedge hsm list-tokens; plug it in, or initialise one; tedge resumes when it is back"
   return "the service uses its own settings and PIN: journalctl -u tedge-p11-server"
 }
+
+const hintForClosed = ({ path, user, code }: ClosedFile): string =>
+  code === "EROFS"
+    ? "its sandbox has no access: copy the drop-in of this kind of token (softhsm2.conf) from /usr/share/tedge-actors*/drop-ins to /etc/systemd/system/tedge-p11-server.service.d, then: sudo systemctl daemon-reload; sudo systemctl restart tedge-p11-server"
+    : `where the service runs: sudo chown -R ${shellQuoted(user)}: ${shellQuoted(path)}; sudo systemctl restart tedge-p11-server`
 
 const explainUnreachable = (failure: SigningServiceUnreachable): Explanation => {
   const start = `Failed to connect to tedge-p11-server UNIX socket at '${failure.socketPath}'`

@@ -13,7 +13,7 @@ import { explainDelay, explainPin } from "./pin.ts"
 import { explainName, whyNoMatch } from "./pkcs11-uri.ts"
 import { explainPlatform } from "./platform.ts"
 import { explainService } from "./signing-service.ts"
-import { outsideScopeFragment, seenFragment, unknownFragment } from "./token-fragments.ts"
+import { closedWords, outsideScopeFragment, seenFragment, unknownFragment } from "./token-fragments.ts"
 import { hintForClosedDevice, hintForTimeout, hintForUnavailable, isHeldCard } from "./token-out-of-order.ts"
 
 export const explainToken = (failure: TokenRefusal): Explanation => sentenceIn(tokenSentences, failure)
@@ -88,7 +88,7 @@ export const tokenSentences = {
     hint: "it restarts automatically; if this repeats, update the module"
   }),
   TokenUnavailable: (failure) => ({
-    error: `token '${failure.token}' is unavailable${failure.code === undefined ? "" : `: ${failure.call} returned ${failure.code}`}${inBrackets(failure.detail)}`,
+    error: `token '${failure.token}' is unavailable${failure.code === undefined ? "" : `: ${failure.call} returned ${failure.code}`}${inBrackets(failure.detail)}${closedWords(failure.closed)}`,
     hint:
       hintForUnavailable(failure) ??
       hintForCode(failure.code) ??

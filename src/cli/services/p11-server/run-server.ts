@@ -31,6 +31,7 @@ import { logText } from "../../terminal/log-text.ts"
 import { chosenLogLevel, type LogLevelName, logStyle, parseLogLevel } from "../../terminal/logging.ts"
 import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
 import { withTelemetry } from "../telemetry/telemetry.ts"
+import { closedFile } from "./closed-file.ts"
 import { limitedKind, limitedTokenKind, logLeftOut } from "./limited-lines.ts"
 import { checkModuleFile, lookAtModule } from "./module-look.ts"
 import { p11ServerProgram } from "./p11-server-spec.ts"
@@ -213,7 +214,15 @@ const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
     const isOwnSocket = descriptor === undefined
     const where = isOwnSocket ? listenOnPath({ path, mode, group, lockOwner, publish }) : listenOnDescriptor(descriptor)
     const descriptors = Math.max(0, (freeDescriptors() ?? Number.POSITIVE_INFINITY) - keptDescriptors)
-    const spec = { listen: where, cryptoki, policy, ownUid: process.getuid?.() ?? 0, publish, descriptors }
+    const spec = {
+      listen: where,
+      cryptoki,
+      policy,
+      ownUid: process.getuid?.() ?? 0,
+      publish,
+      closedFile: () => closedFile(service.settings),
+      descriptors
+    }
     const listener = yield* startListener(spec, { isOwnSocket })
     yield* Effect.logInfo(`Server listening listener=Some("${isOwnSocket ? path : `descriptor ${descriptor}`}")`)
     return listener

@@ -7,11 +7,13 @@ import { dirname, join } from "node:path"
 import { Effect } from "effect"
 import { logLine } from "../../../messages/explain/explanation.ts"
 import { explainServerStart } from "../../../messages/explain/p11-server.ts"
+import { explainClosedFile } from "../../../messages/explain/token-fragments.ts"
 import { explain } from "../../../messages/explain.ts"
 import type { ServerStartRefusal } from "../../../messages/p11-server.ts"
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import { describeClosed } from "../../commands/hsm/token-access.ts"
+import { closedFile } from "./closed-file.ts"
 import type { ServerSettings, SettingsRefusal } from "./read-settings.ts"
 
 export type ServerFailure = SettingsRefusal | AskFailed | TokenRefusal | ServerStartRefusal
@@ -22,13 +24,20 @@ export const logFailure = (failure: ServerFailure): Effect.Effect<void> =>
 const isServerRefusal = (failure: ServerFailure): failure is ServerStartRefusal =>
   ["ListenFailed", "RuleInvalid", "GroupUnknown", "PinFileUnusable", "ConfigFileGone"].includes(failure._tag)
 
-export const logClosed = ({ hostUser, modulePath, socketPath, configDir }: ServerSettings): Effect.Effect<void> =>
+export const logClosed = (settings: ServerSettings): Effect.Effect<void> =>
   Effect.suspend(() => {
+    const { hostUser, modulePath, socketPath, configDir } = settings
     const loadsAsRoot = process.getuid?.() === 0 && hostUser === undefined
     const asked = { cryptoki: { mode: "module", modulePath, socketPath }, configDir } as const
-    const closed = loadsAsRoot ? [] : describeClosed(asked, process.env)
+    const closed = loadsAsRoot ? closedToRoot(settings) : describeClosed(asked, process.env)
     return Effect.forEach(closed, (line) => Effect.logWarning(line), { discard: true })
   })
+
+/** Without capabilities. A read-only directory may be enough for it. */
+const closedToRoot = (settings: ServerSettings): ReadonlyArray<string> => {
+  const file = closedFile(settings)
+  return file === undefined || file.code === "EROFS" ? [] : [explainClosedFile(file)]
+}
 
 export const latchDirectory = (runPath: string): string => join(runPath, "tedge-pin-latch")
 
