@@ -60,6 +60,10 @@ it("docs/architecture.md draws every file that a message passes", async () => {
                 if (status.counters.waiting === 0) return
               }
             }
+            // Before it has subscribed nothing is kept for it.
+            yield* Effect.repeat(mapper.bridge.ask("Status", undefined, { within: "1 minute" }), {
+              until: ({ health }) => health === "up"
+            })
             yield* Effect.promise(() => settled("first"))
             yield* Effect.promise(() => session.post("Profiler.enable"))
             yield* Effect.promise(() => session.post("Profiler.startPreciseCoverage", { callCount: true }))
