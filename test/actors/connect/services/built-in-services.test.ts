@@ -79,7 +79,7 @@ const lines = (name: string): ReadonlyArray<string> =>
     : []
 
 const eventually = async (done: () => boolean): Promise<void> => {
-  for (let tries = 0; tries < 1000 && !done(); tries++) await new Promise((resolve) => setTimeout(resolve, 10))
+  for (let tries = 0; tries < 5000 && !done(); tries++) await new Promise((resolve) => setTimeout(resolve, 10))
   expect(done()).toBe(true)
 }
 
@@ -256,7 +256,7 @@ describe("the built-in service manager", () => {
   it("ends what a killed runner left behind before it starts the service again", async () => {
     const pid = await started()
     signal(runnerPid(), "SIGKILL")
-    for (let tries = 0; tries < 500 && (await run(services.isActive("svc"))); tries++)
+    for (let tries = 0; tries < 3000 && (await run(services.isActive("svc"))); tries++)
       await new Promise((resolve) => setTimeout(resolve, 10))
     expect([await run(services.isActive("svc")), isAlive(pid)]).toEqual([false, true])
     await run(services.start("svc"))
@@ -267,7 +267,7 @@ describe("the built-in service manager", () => {
   it("does not start again a service that asks for that with 255", async () => {
     writeFileSync(join(dir, "service.sh"), `echo "$$" >> ${dir}/starts; sleep 0.2; exit 255\n`)
     await started()
-    for (let tries = 0; tries < 300 && (await run(services.isActive("svc"))); tries++)
+    for (let tries = 0; tries < 3000 && (await run(services.isActive("svc"))); tries++)
       await new Promise((resolve) => setTimeout(resolve, 10))
     expect([starts().length, await run(services.isActive("svc"))]).toEqual([1, false])
   })

@@ -209,6 +209,6 @@ describe("running a command", () => {
 })
 
 const eventually = async (done: () => boolean): Promise<void> => {
-  for (let tries = 0; tries < 500 && !done(); tries++) await new Promise((resolve) => setTimeout(resolve, 10))
+  for (let tries = 0; tries < 5000 && !done(); tries++) await new Promise((resolve) => setTimeout(resolve, 10))
   expect(done()).toBe(true)
 }

@@ -100,8 +100,8 @@ describe.runIf(isRoot)("a token host started by root", () => {
     const parent = spawn(process.execPath, args, { env: { ...process.env, ...hsm.env } })
     try {
       const host = Number(await new Promise((resolve) => parent.stdout.once("data", (text) => resolve(String(text)))))
-      await expect.poll(() => status(host, "Uid"), { timeout: 10_000 }).toContain(user.uid)
-      await expect.poll(() => script.calls("C_Initialize"), { timeout: 10_000 }).toBe(1)
+      await expect.poll(() => status(host, "Uid")).toContain(user.uid)
+      await expect.poll(() => script.calls("C_Initialize")).toBe(1)
       parent.kill("SIGKILL")
       const lives = () => {
         try {
@@ -110,7 +110,7 @@ describe.runIf(isRoot)("a token host started by root", () => {
           return false
         }
       }
-      await expect.poll(lives, { timeout: 10_000 }).toBe(false)
+      await expect.poll(lives).toBe(false)
     } finally {
       parent.kill("SIGKILL")
       script.cleanup()

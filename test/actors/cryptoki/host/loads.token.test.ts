@@ -2,6 +2,8 @@
 import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { defaultLimits } from "../../../../src/actors/cryptoki/settings.ts"
+import { isAlive } from "../../../support/is-alive.ts"
+import { signal } from "../../../support/signal.ts"
 import { pin, run, type ScriptedKit, startScripted, uri } from "../module-kit.ts"
 
 const within = { within: 30_000 } as const
@@ -32,13 +34,16 @@ it("a list while a signature waits for a touch has a host of its own", () =>
   run(
     Effect.gen(function* () {
       const kit = yield* startCard()
+      // A token that was quick the last time is given up after four seconds.
+      kit.script.set({ C_Sign: { delayMs: 5, times: 1 } })
       yield* kit.sign({})
-      kit.script.set({ C_Sign: { delayMs: 3000, times: 1 } })
+      kit.script.set({ C_Sign: { hang: true, times: 1 } })
       const touched = yield* Effect.forkChild(kit.sign({}), { startImmediately: true })
       while (kit.script.calls("C_Sign") < 2) yield* Effect.sleep(20)
       expect(yield* kit.ref.ask("ListTokens", undefined, within)).toHaveLength(2)
       expect(touched.pollUnsafe()).toBeUndefined()
       expect(loads(kit)).toBe(2)
+      for (const pid of kit.script.processes().filter(isAlive)) signal(pid, "SIGKILL")
     })
   ))
 

@@ -60,6 +60,8 @@ const startScripted = async (command: ReadonlyArray<string> = []) => {
     env: { TEDGE_DEVICE_CRYPTOKI_MODULE_PATH: scripted.modulePath, TEDGE_DEVICE_CRYPTOKI_PIN: "123456" }
   })
   await server.logged("Server listening")
+  // A token that was quick the last time is given up after four seconds; this one may be stopped for longer.
+  scripted.set({ C_Sign: { delayMs: 5, times: 1 } })
   expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
   return { place, scripted, server }
 }

@@ -83,8 +83,10 @@ describe("a reload of tedge-p11-server", () => {
     const { place, scripted } = scriptedPlace()
     const server = place.start({ onlyArgs: fromFile(place) })
     await server.logged("Server listening")
+    // A token that was quick the last time is given up after four seconds.
+    scripted.set({ C_Sign: { delayMs: 5, times: 1 } })
     expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
-    scripted.set({ C_Sign: { delayMs: 3000, times: 1 } })
+    scripted.set({ C_Sign: { delayMs: 5000, times: 1 } })
     const signed = scripted.calls("C_Sign")
     const inProgress = ask(place.socketPath, signRequest)
     await eventually(() => scripted.calls("C_Sign") > signed)

@@ -112,15 +112,15 @@ describe("a collector that is of no use", () => {
       () => ({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" }),
       "no connection|ECONNREFUSED|bad port"
     ],
-    ["says nothing", (collector) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }), "ETIMEDOUT"]
+    [
+      "says nothing",
+      (collector) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_TIMEOUT: "200" }),
+      "ETIMEDOUT"
+    ]
   ] as const satisfies ReadonlyArray<readonly [string, Environment, string]>)(
     "that %s is named, and does not hold up the service",
     async (_, environment, reason) => {
-      const timing = {
-        OTEL_EXPORTER_OTLP_TIMEOUT: "200",
-        OTEL_BSP_SCHEDULE_DELAY: "100",
-        OTEL_METRICS_EXPORTER: "none"
-      }
+      const timing = { OTEL_BSP_SCHEDULE_DELAY: "100", OTEL_METRICS_EXPORTER: "none" }
       const { log } = await oneRun((collector) => ({ ...environment(collector), ...timing }), {
         answers: false,
         until: "the collector does not accept traces"
