@@ -24,7 +24,7 @@ import { adjustableLog } from "../terminal/adjustable-log.ts"
 import { chosenLogLevel, type LogLevelName, loggingLayer, logStyle, parseLogLevel } from "../terminal/logging.ts"
 import { systemLogLevel } from "../terminal/system-log-level.ts"
 import { processTerminal } from "../terminal/terminal.ts"
-import { CurrentTerminalLoss, type WatchedTerminal, watchTerminal } from "../terminal/terminal-loss.ts"
+import { CurrentTerminalLoss, watchTerminal } from "../terminal/terminal-loss.ts"
 
 interface ProgramOptions {
   readonly parse: Parse
@@ -47,7 +47,10 @@ export const runProgram = (program: Program, handlers: CommandHandlers, options:
   }
   const terminal = processTerminal()
   const watched = watchTerminal()
-  const closed = endOnClosedPipe(watched)
+  // `tedge config list | head -1` is no error.
+  const closed = (error: NodeJS.ErrnoException): void => {
+    if (!watched.lost(error.code ?? error.message) && error.code === "EPIPE") process.exit(exitCodes.ok)
+  }
   process.stdout.on("error", closed)
   process.stderr.on("error", closed)
   const line = {
@@ -171,10 +174,3 @@ const warnOfIgnoredVariable = Effect.suspend(() => {
   delete process.env[name]
   return Effect.logWarning(`${name}=0 has no effect: server certificates are always verified`)
 })
-
-/** `tedge config list | head -1` is no error. */
-const endOnClosedPipe =
-  (watched: WatchedTerminal) =>
-  (error: NodeJS.ErrnoException): void => {
-    if (!watched.lost(error.code ?? error.message) && error.code === "EPIPE") process.exit(exitCodes.ok)
-  }

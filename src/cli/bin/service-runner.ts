@@ -58,25 +58,20 @@ const run = Effect.gen(function* () {
     children: [service]
   })
   process.on("SIGUSR1", () => Effect.runFork(place.ref.offer("Signal", { signal: "SIGUSR1" })))
-  yield* Effect.forkScoped(Effect.repeat(keepLogSmall, Schedule.spaced("1 minute")))
+  // The command appends to the file itself and continues in the truncated file.
+  yield* Effect.forkScoped(
+    Effect.repeat(
+      Effect.ignore(Effect.try({ try: () => rotateLog(logPath, largestLog), catch: String })),
+      Schedule.spaced("1 minute")
+    )
+  )
   yield* Effect.raceFirst(Deferred.await(terminated), supervisor.awaitExit)
 })
-
-/** The command appends to the file itself and continues in the truncated file. */
-const keepLogSmall = Effect.ignore(Effect.try({ try: () => rotateLog(logPath, largestLog), catch: String }))
 
 const largestLog = 5 * 1024 * 1024
 
 const logged = (text: string): void =>
   void process.stderr.write(`${processDate().toISOString()}  INFO service-runner: ${shownText(text)}\n`)
-
-const events = {
-  slowAfterMs: Number.POSITIVE_INFINITY,
-  publish: (event: RuntimeEvent): void => {
-    if (event._tag === "Restarting") logged(`${name} restarts in ${Math.round(event.afterMs)} ms`)
-    if (event._tag === "Failed") logged(`${name}: ${why(event.cause)}`)
-  }
-}
 
 /** Error of the actor or the lock, for the log, without a stack. */
 const why = (cause: Cause.Cause<unknown>): string => {
@@ -89,7 +84,16 @@ const why = (cause: Cause.Cause<unknown>): string => {
 
 for (const signal of ["SIGHUP", "SIGINT"] as const) process.on(signal, () => undefined)
 
-const program = run.pipe(Effect.scoped, Effect.provideService(RuntimeEvents, events))
+const program = run.pipe(
+  Effect.scoped,
+  Effect.provideService(RuntimeEvents, {
+    slowAfterMs: Number.POSITIVE_INFINITY,
+    publish: (event: RuntimeEvent): void => {
+      if (event._tag === "Restarting") logged(`${name} restarts in ${Math.round(event.afterMs)} ms`)
+      if (event._tag === "Failed") logged(`${name}: ${why(event.cause)}`)
+    }
+  })
+)
 Effect.runFork(withRuntimeClock(program)).addObserver((exit) => {
   if (exit._tag === "Success") return
   logged(`${name} is not run: ${why(exit.cause)}`)

@@ -42,7 +42,7 @@ interface GivenOption {
   readonly value: string | undefined
 }
 
-export type Question =
+type Question =
   | { readonly kind: "version" }
   | { readonly kind: "help"; readonly path: ReadonlyArray<CommandSpec>; readonly long: boolean }
   /** `tedge help WORD` with an unknown word. */

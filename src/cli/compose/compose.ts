@@ -8,7 +8,7 @@ import type { CloudSelector, ConnectProtocol, ConnectRefusal, StepEvent } from "
 import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
 import type { Failure } from "../../messages/explain.ts"
-import type { CloudSettings, Settings } from "../../messages/settings/resolved-settings.ts"
+import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { serviceFiles } from "../../messages/settings/service-files.ts"
 import { logFileNotes } from "../../platform/files/atomic-file.ts"
 import { giveFile, makeDirectories } from "../../platform/files/given-files.ts"
@@ -97,7 +97,9 @@ export const startConnectActor = (
           : logText(explainCryptokiEvent(event))
     })
     const session = yield* startSession(cryptoki)
-    yield* reportTokenClosed(settings)
+    yield* Effect.suspend(() =>
+      Effect.forEach(describeClosed(settings, process.env), (line) => Effect.logWarning(line), { discard: true })
+    )
     const giveToService = (path: string) => giveTo(settings.configDir, path)
     // If it cannot be created, the service that needs it reports that.
     const makeForService = (path: string) =>
@@ -131,11 +133,6 @@ const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
       ? logFileNotes(path, given.success)
       : Effect.logWarning(`Failed to change ownership of '${path}' to ${owner.name}: ${given.failure}`)
   })
-
-const reportTokenClosed = (settings: Settings): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    Effect.forEach(describeClosed(settings, process.env), (line) => Effect.logWarning(line), { discard: true })
-  )
 
 /** Reports here, not in a service's log, what root can read and the services cannot. */
 const reportClosed = (settings: CloudSettings): Effect.Effect<void> =>

@@ -13,7 +13,14 @@ export const executablePath = (name: "tedge" | "tedge-mapper" | "tedge-p11-serve
 export const findExecutable = (name: string, path: string = process.env.PATH ?? ""): string | undefined =>
   [...path.split(delimiter).filter((dir) => dir !== ""), "/usr/sbin", "/usr/local/sbin"]
     .map((dir) => join(dir, name))
-    .find(isExecutable)
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK)
+        return true
+      } catch {
+        return false // missing, or not executable by us
+      }
+    })
 
 /** The installed programs of thin-edge itself. Ours are scripts; thin-edge's are one binary under several names. */
 export const thinEdgePrograms = (path?: string): ReadonlyArray<string> =>
@@ -34,14 +41,5 @@ const isBinary = (path: string): boolean => {
     return start.equals(Buffer.from("\u007FELF", "latin1"))
   } catch {
     return false // unreadable
-  }
-}
-
-const isExecutable = (path: string): boolean => {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false // missing, or not executable by us
   }
 }

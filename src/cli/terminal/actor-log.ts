@@ -59,9 +59,15 @@ const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {
     case "Restarting":
       return Effect.logWarning(`${event.actor} restarts in ${Math.round(event.afterMs)} ms`)
     case "GaveUp":
-      return Effect.logError(`${event.actor}: restart limit reached, ${nextTry(event)}: ${reasonOf(event.cause)}`)
+      return Effect.logError(
+        `${event.actor}: restart limit reached, ${event.againAfterMs === undefined ? "giving up" : `next try in ${Math.round(event.againAfterMs / 1000)} s`}: ${reasonOf(event.cause)}`
+      )
     case "Slow":
-      return Effect.logWarning(slowText(event))
+      return Effect.logWarning(
+        event.stage === "done"
+          ? `${event.actor} took ${Math.round(event.tookMs)} ms for ${event.message}`
+          : `${event.actor} has been handling ${event.message} for ${Math.round(event.tookMs)} ms`
+      )
     case "DeadLetter":
       return Effect.logDebug(`${event.actor}: ${event.message} was lost: ${event.why}`)
     case "Started":
@@ -70,11 +76,3 @@ const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {
       return Effect.logDebug(`${event.actor}: ${event._tag.toLowerCase()}`)
   }
 }
-
-const nextTry = ({ againAfterMs }: Extract<RuntimeEvent, { _tag: "GaveUp" }>): string =>
-  againAfterMs === undefined ? "giving up" : `next try in ${Math.round(againAfterMs / 1000)} s`
-
-const slowText = ({ actor, message, stage, tookMs }: Extract<RuntimeEvent, { _tag: "Slow" }>): string =>
-  stage === "done"
-    ? `${actor} took ${Math.round(tookMs)} ms for ${message}`
-    : `${actor} has been handling ${message} for ${Math.round(tookMs)} ms`

@@ -10,7 +10,7 @@ import { Cause, Clock, Layer, Logger, type LogLevel, Redacted, References } from
 import { shownText } from "../../messages/shown-text.ts"
 import { wallMs } from "../../runtime/primitives/wall-time.ts"
 
-export const logLevels = ["error", "warn", "info", "debug", "trace"] as const
+const logLevels = ["error", "warn", "info", "debug", "trace"] as const
 
 export type LogLevelName = (typeof logLevels)[number]
 
@@ -57,14 +57,17 @@ export const loggingLayer = (options: {
 }): Layer.Layer<never> =>
   Layer.merge(
     Logger.layer([Logger.make((entry) => void options.write(`${logLine(entry, options.style)}\n`))]),
-    Layer.succeed(References.MinimumLogLevel, effectLevels[options.level])
+    Layer.succeed(
+      References.MinimumLogLevel,
+      ({ error: "Error", warn: "Warn", info: "Info", debug: "Debug", trace: "Trace" } as const)[options.level]
+    )
   )
 
 /** One line, whatever the message contains. The annotation `target` names the component. */
 export const logLine = (entry: Logger.Options<unknown>, { withTime, withPriority }: LogStyle): string => {
   const { target, text } = logWords(entry)
   const time = withTime ? `${new Date(wallMs(entry.fiber.getRef(Clock.Clock))).toISOString()} ` : ""
-  const line = `${time}${levelLabel(entry.logLevel)} ${target}: ${text}`
+  const line = `${time}${entry.logLevel.toUpperCase().padStart(5)} ${target}: ${text}`
   return withPriority ? `<${priorityOf(entry.logLevel)}>${line}` : line
 }
 
@@ -100,7 +103,3 @@ const priorityOf = (level: LogLevel.LogLevel): number => {
       return 6
   }
 }
-
-const levelLabel = (level: LogLevel.LogLevel): string => level.toUpperCase().padStart(5)
-
-const effectLevels = { error: "Error", warn: "Warn", info: "Info", debug: "Debug", trace: "Trace" } as const

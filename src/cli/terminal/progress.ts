@@ -41,7 +41,7 @@ export const whileWaiting = <A, E, R>(
     (end) => end
   )
 
-export interface Steps extends Progress {
+interface Steps extends Progress {
   readonly err: (text: string) => Effect.Effect<void>
 }
 

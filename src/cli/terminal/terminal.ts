@@ -35,7 +35,13 @@ export interface Terminal extends Progress {
   readonly entry: (label: string, value: string) => Effect.Effect<void>
 }
 
-interface TerminalSettings {
+export const makeTerminal = ({
+  stdout,
+  stderr,
+  environment,
+  inWords = (text) => text,
+  quiet = false
+}: {
   readonly stdout: TextStream
   readonly stderr: TextStream
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -43,15 +49,7 @@ interface TerminalSettings {
   readonly inWords?: ((text: string) => string) | undefined
   /** Omits elapsed times: for a log. */
   readonly quiet?: boolean
-}
-
-export const makeTerminal = ({
-  stdout,
-  stderr,
-  environment,
-  inWords = (text) => text,
-  quiet = false
-}: TerminalSettings): Terminal => {
+}): Terminal => {
   const moves = stderr.isTTY === true && environment.TERM !== "dumb"
   const colour = moves && !environment.NO_COLOR
   const paint = (style: Style, text: string) => (colour ? `\u001b[${styles[style]}m${text}\u001b[0m` : text)

@@ -19,7 +19,15 @@ export const pieces = (text: string): ReadonlyArray<Piece> =>
     ? [...text].map((one) => ({ text: one, width: 1 }))
     : [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text)].map(({ segment }) => ({
         text: segment,
-        width: isEmoji(segment) ? 2 : [...segment].reduce((sum, one) => sum + letterWidth(one), 0)
+        // In a function: a property of Unicode loads ICU's tables when the expression is made.
+        // Also the vowels and final consonants of a Hangul syllable.
+        width: /\p{Emoji_Presentation}|\ufe0f/u.test(segment)
+          ? 2
+          : [...segment].reduce(
+              (sum, one) =>
+                sum + (isWide.test(one) ? 2 : /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}\u1160-\u11ff]$/u.test(one) ? 0 : 1),
+              0
+            )
       }))
 
 /** The prefix that fits. */
@@ -35,15 +43,7 @@ export const truncateText = (text: string, columns: number): string => {
   return cut
 }
 
-const letterWidth = (letter: string): number => (isWide.test(letter) ? 2 : isMark(letter) ? 0 : 1)
-
 const isPlain = (text: string): boolean => /^[\x20-\x7e\u2581-\u2588]*$/.test(text)
-
-/** In a function: a property of Unicode loads ICU's tables when the expression is made. */
-const isEmoji = (text: string): boolean => /\p{Emoji_Presentation}|\ufe0f/u.test(text)
-
-/** Also the vowels and final consonants of a Hangul syllable. */
-const isMark = (letter: string): boolean => /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}\u1160-\u11ff]$/u.test(letter)
 
 const isWide =
   /^[\u1100-\u115f\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1aff0}-\u{1b2ff}\u{20000}-\u{3fffd}]$/u

@@ -8,12 +8,10 @@ import { existsSync } from "node:fs"
 export const runsSystemd = (): boolean => existsSync("/run/systemd/system")
 
 export const withoutSystemd = (text: string): string =>
-  replacements.reduce((sofar, [pattern, words]) => sofar.replaceAll(pattern, words), text)
-
-const replacements: ReadonlyArray<readonly [RegExp, string]> = [
-  [/(?:sudo )?systemctl start tedge-p11-server(?:\.socket)?/g, "tedge-p11-server"],
-  [/(?:sudo )?systemctl (?:re)?start ([\w.@-]+?)(?:\.service|\.socket)?(?=[\s,;)]|$)/g, "restart $1"],
-  [/(?:sudo )?systemctl reload ([\w.@-]+)/g, "pkill -HUP -f $1"],
-  [/journalctl -u ([\w.@-]+)/g, "the log of $1"],
-  [/timedatectl set-ntp true/g, "date -s <time>, or start an NTP client"]
-]
+  [
+    [/(?:sudo )?systemctl start tedge-p11-server(?:\.socket)?/g, "tedge-p11-server"],
+    [/(?:sudo )?systemctl (?:re)?start ([\w.@-]+?)(?:\.service|\.socket)?(?=[\s,;)]|$)/g, "restart $1"],
+    [/(?:sudo )?systemctl reload ([\w.@-]+)/g, "pkill -HUP -f $1"],
+    [/journalctl -u ([\w.@-]+)/g, "the log of $1"],
+    [/timedatectl set-ntp true/g, "date -s <time>, or start an NTP client"]
+  ].reduce((sofar, [pattern, words]) => sofar.replaceAll(pattern, words), text)

@@ -2,7 +2,7 @@
 import { createHash, type X509Certificate } from "node:crypto"
 import { shownText } from "../../../messages/shown-text.ts"
 
-export type Validity = "valid" | "expiresSoon" | "expired" | "notYetValid"
+type Validity = "valid" | "expiresSoon" | "expired" | "notYetValid"
 
 export const validityOf = (certificate: X509Certificate, now: Date, minimumMs: number): Validity => {
   const from = new Date(certificate.validFrom).getTime()

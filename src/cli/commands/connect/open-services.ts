@@ -40,7 +40,7 @@ const ownServices = (settings: Settings, user: ServiceAccount | undefined): Serv
   })
 
 /** Undefined: not installed. */
-export const commandOf = (settings: Settings, service: string): ReadonlyArray<string> | undefined => {
+const commandOf = (settings: Settings, service: string): ReadonlyArray<string> | undefined => {
   const [, kind, cloud, profile] = /^tedge-(mapper|bridge)-([^@]+)(?:@(.+))?$/.exec(service) ?? []
   if (kind !== undefined) {
     const words = ["--config-dir", settings.configDir, cloud ?? "", ...(profile ? ["--profile", profile] : [])]

@@ -13,7 +13,7 @@ import type { AskFailed } from "../../../runtime/errors.ts"
 import { whileWaiting } from "../../terminal/progress.ts"
 import { askLimits, type CommandContext, type selectorFor } from "./token-command.ts"
 
-export interface KeyOrder {
+interface KeyOrder {
   readonly token: ReturnType<typeof selectorFor>
   readonly parameters: KeyParameters
   readonly label: string

@@ -51,7 +51,7 @@ export const askLimits = {
   generate: "11 minutes"
 } as const
 
-export const parsedUri = (text: string): Effect.Effect<Pkcs11Uri, InvalidPkcs11Uri> =>
+const parsedUri = (text: string): Effect.Effect<Pkcs11Uri, InvalidPkcs11Uri> =>
   Result.match(parsePkcs11Uri(text), { onFailure: Effect.fail, onSuccess: Effect.succeed })
 
 /** TOKEN as given, or the token with this label; undefined: not given. */

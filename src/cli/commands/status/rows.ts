@@ -14,7 +14,7 @@ export interface Row {
   readonly parts: ReadonlyArray<Part>
 }
 
-export const plain = (text: string): Part => ({ text, tone: "plain" })
+const plain = (text: string): Part => ({ text, tone: "plain" })
 export const bad = (text: string): Part => ({ text, tone: "bad" })
 export const doubtful = (text: string): Part => ({ text, tone: "doubtful" })
 

@@ -29,7 +29,7 @@ import { withActorEvents } from "../../terminal/actor-log.ts"
 import { ParkedActors } from "../parked-actors.ts"
 import type { MapperPlan } from "./mapper-plan.ts"
 
-export interface MapperParts {
+interface MapperParts {
   readonly plan: MapperPlan
   readonly cryptoki: Behaviour<CryptokiProtocol>
   /** Events of `cryptoki`; the cloud link retries when the token is back. */

@@ -56,7 +56,7 @@ const isFraction = (text: string): boolean => text.trim() !== "" && Number(text)
 
 /** Of `runtime/internal/hop.ts`. */
 const handling = "actor.receive"
-export const connecting = "mqtt connect"
+const connecting = "mqtt connect"
 
 /** One trace per second of each kind of work. */
 const everyMs = 1_000

@@ -24,7 +24,7 @@ export interface Followed {
   readonly note?: Explanation
 }
 
-export interface FollowedService extends AskedService {
+interface FollowedService extends AskedService {
   /** From the settings: shown if the service does not report it. Absent: not the service of a single connection. */
   readonly connection?: Omit<AskedConnection, "service">
 }
