@@ -20,9 +20,15 @@ import { exitCodes } from "../command-line/exit-codes.ts"
 import { hideSecretArguments } from "../command-line/secret-arguments.ts"
 import { invalidValue, usageErrorText } from "../command-line/usage-error.ts"
 import { withActorLog } from "../terminal/actor-log.ts"
-import { adjustableLog } from "../terminal/adjustable-log.ts"
-import { chosenLogLevel, type LogLevelName, loggingLayer, logStyle, parseLogLevel } from "../terminal/logging.ts"
-import { systemLogLevel } from "../terminal/system-log-level.ts"
+import {
+  adjustableLog,
+  chosenLogLevel,
+  type LogLevelName,
+  loggingLayer,
+  logStyle,
+  parseLogLevel,
+  systemLogLevel
+} from "../terminal/logging.ts"
 import { processTerminal } from "../terminal/terminal.ts"
 import { CurrentTerminalLoss, watchTerminal } from "../terminal/terminal-loss.ts"
 

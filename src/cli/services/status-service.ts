@@ -14,7 +14,7 @@ import { address, child } from "../../runtime/actor.ts"
 import { type RuntimeEvent, RuntimeEvents } from "../../runtime/events.ts"
 import { RunningTrees, Trees } from "../../runtime/inspect.ts"
 import { Supervisor } from "../../runtime/supervisor.ts"
-import { logEvents } from "../terminal/log-events.ts"
+import { logEvents } from "../terminal/logging.ts"
 import { type ServedStatus, serveServiceSocket } from "./service-socket.ts"
 
 export interface Visible {

@@ -1,9 +1,13 @@
 /**
- * Log lines of the supervisors: an actor failed, was restarted, or reached its restart limit.
+ * Log lines about actors: of the supervisors (an actor failed, was restarted, or reached its restart limit), of events of
+ * CryptokiActor, and of calls of the PKCS#11 module.
  *
  * The stack of a bug is logged at debug level.
  */
-import { Cause, Context, Effect } from "effect"
+import { Cause, Context, Effect, References } from "effect"
+import { codeName } from "../../actors/cryptoki/pkcs11/return-codes.ts"
+import type { CryptokiSettings } from "../../actors/cryptoki/settings.ts"
+import type { LogText } from "../../messages/explain/cryptoki-event.ts"
 import { type RuntimeEvent, RuntimeEvents } from "../../runtime/events.ts"
 import { reasonOf, traceOf } from "../../runtime/reason.ts"
 
@@ -76,3 +80,24 @@ const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {
       return Effect.logDebug(`${event.actor}: ${event._tag.toLowerCase()}`)
   }
 }
+
+/** A log line worded by messages/explain. */
+export const logText = ({ level, text }: LogText): Effect.Effect<void> =>
+  (
+    ({
+      warn: Effect.logWarning,
+      info: Effect.logInfo,
+      debug: Effect.logDebug
+    }) as const
+  )[level](text)
+
+/** `--debug`: one line per call of the PKCS#11 module, with its duration and return code, never with data. Undefined: below the log level. */
+export const callLog: Effect.Effect<CryptokiSettings["onCall"]> = Effect.gen(function* () {
+  const level = yield* References.MinimumLogLevel
+  if (!["All", "Trace", "Debug"].includes(level)) return undefined
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+  return ({ name, tookMs, code }) => {
+    const outcome = code === undefined ? "failed" : code === 0 ? "CKR_OK" : codeName(code)
+    fork(Effect.annotateLogs(Effect.logDebug(`${name} ${outcome} ${tookMs.toFixed(1)} ms`), { target: "pkcs11" }))
+  }
+})

@@ -6,8 +6,11 @@
  * such. Source: thin-edge, conventions common to all commands; sd-daemon(3); systemd.exec(5), JOURNAL_STREAM.
  */
 import { fstatSync } from "node:fs"
+import { join } from "node:path"
 import { Cause, Clock, Layer, Logger, type LogLevel, Redacted, References } from "effect"
 import { shownText } from "../../messages/shown-text.ts"
+import type { StatusEvent } from "../../messages/status/event.ts"
+import { readTomlFile } from "../../platform/toml/toml-file.ts"
 import { wallMs } from "../../runtime/primitives/wall-time.ts"
 
 const logLevels = ["error", "warn", "info", "debug", "trace"] as const
@@ -103,3 +106,71 @@ const priorityOf = (level: LogLevel.LogLevel): number => {
       return 6
   }
 }
+
+/** A logger whose level can be changed at run time. */
+export interface AdjustableLog {
+  readonly layer: Layer.Layer<never>
+  readonly setLevel: (level: LogLevelName) => void
+  /** Whether this level is enabled: lines below it need not be formatted. */
+  readonly writes: (level: LogLevelName) => boolean
+}
+
+export const adjustableLog = (options: {
+  readonly level: LogLevelName
+  readonly style: LogStyle
+  readonly write: (line: string) => unknown
+}): AdjustableLog => {
+  let { level } = options
+  const writes = (line: LogLevelName) => severity[line] >= severity[level]
+  const logger = Logger.make((entry) => {
+    const name = levelNames[entry.logLevel]
+    if (name === undefined || !writes(name)) return
+    options.write(`${logLine(entry, options.style)}\n`)
+  })
+  return {
+    layer: Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Trace")),
+    setLevel: (next) => {
+      level = next
+    },
+    writes
+  }
+}
+
+const severity: Readonly<Record<LogLevelName, number>> = { trace: 0, debug: 1, info: 2, warn: 3, error: 4 }
+
+const levelNames: Readonly<Partial<Record<LogLevel.LogLevel, LogLevelName>>> = {
+  Trace: "trace",
+  Debug: "debug",
+  Info: "info",
+  Warn: "warn",
+  Error: "error",
+  Fatal: "error"
+}
+
+/**
+ * The log level of a service in system.toml: `[log]`, the service's name, then that of its program.
+ *
+ * `names`: most specific first (`tedge-mapper-c8y`, `tedge-mapper`); `-` and `_` are equal.
+ * An unreadable file is ignored here: other readers report it.
+ */
+export const systemLogLevel = (configDir: string, names: ReadonlyArray<string>): LogLevelName | undefined => {
+  const read = readTomlFile(join(configDir, "system.toml"))
+  const table = read.kind === "read" ? read.tree.log : undefined
+  if (typeof table !== "object" || table === null) return undefined
+  const levels = new Map(Object.entries(table).map(([name, level]) => [plain(name), parseLogLevel(String(level))]))
+  return names.map((name) => levels.get(plain(name))).find((level) => level !== undefined)
+}
+
+const plain = (name: string): string => name.replaceAll("_", "-")
+
+/** Log lines, level info and above, as events for status subscribers; in addition to the logger that writes. */
+export const logEvents = (publish: (event: StatusEvent) => void): Logger.Logger<unknown, void> =>
+  Logger.make((entry) => {
+    const level = levelNames[entry.logLevel]
+    if (level === undefined || level === "debug" || level === "trace") return
+    const { target, text } = logWords(entry)
+    const at = wallMs(entry.fiber.getRef(Clock.Clock))
+    publish({ event: "log", line: { at, level, target, text: text.slice(0, longestLine) } })
+  })
+
+const longestLine = 1_000

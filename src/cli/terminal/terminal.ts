@@ -4,12 +4,13 @@
  * Answers go to stdout, everything else to stderr. The output is the same for a terminal and a pipe, except
  * for colour and spinners. Source: thin-edge, progress lines of `tedge connect`.
  */
+
+import { existsSync } from "node:fs"
 import { Effect } from "effect"
 import { type Explanation, explain, type Failure } from "../../messages/explain.ts"
 import { type Installation, installationOf, withCommandNames } from "../../messages/installation/installation.ts"
 import { shownLines, shownText } from "../../messages/shown-text.ts"
 import { type Progress, plainSteps, turningSteps } from "./progress.ts"
-import { runsSystemd, withoutSystemd } from "./without-systemd.ts"
 
 /** A stream of the process, or a test's replacement. */
 export interface TextStream {
@@ -111,3 +112,15 @@ const styles = {
   label: "1;34",
   value: "34"
 } as const
+
+/** Source: sd_booted(3). */
+export const runsSystemd = (): boolean => existsSync("/run/systemd/system")
+
+/** Replaces systemctl and journalctl in a sentence or hint by a description of what they would do. */
+export const withoutSystemd = (text: string): string =>
+  text
+    .replaceAll(/(?:sudo )?systemctl start tedge-p11-server(?:\.socket)?/g, "tedge-p11-server")
+    .replaceAll(/(?:sudo )?systemctl (?:re)?start ([\w.@-]+?)(?:\.service|\.socket)?(?=[\s,;)]|$)/g, "restart $1")
+    .replaceAll(/(?:sudo )?systemctl reload ([\w.@-]+)/g, "pkill -HUP -f $1")
+    .replaceAll(/journalctl -u ([\w.@-]+)/g, "the log of $1")
+    .replaceAll(/timedatectl set-ntp true/g, "date -s <time>, or start an NTP client")

@@ -3,8 +3,13 @@ import { fstatSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
-import { chosenLogLevel, loggingLayer, logStyle, parseLogLevel } from "../../../src/cli/terminal/logging.ts"
-import { systemLogLevel } from "../../../src/cli/terminal/system-log-level.ts"
+import {
+  chosenLogLevel,
+  loggingLayer,
+  logStyle,
+  parseLogLevel,
+  systemLogLevel
+} from "../../../src/cli/terminal/logging.ts"
 import { tempDir } from "../../support/temp-dir.ts"
 
 const plain = { withTime: false, withPriority: false }

@@ -1,6 +1,6 @@
 /** Hints where no systemd runs name no command of systemd. */
 import { describe, expect, it } from "vitest"
-import { withoutSystemd } from "../../../src/cli/terminal/without-systemd.ts"
+import { withoutSystemd } from "../../../src/cli/terminal/terminal.ts"
 
 describe("a hint without systemd", () => {
   it.each([

@@ -25,7 +25,7 @@ import type { CommandHandler, CommandInput } from "../../command-line/command-sp
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { startConfigActor } from "../../compose/compose-config.ts"
 import { behaviourFor } from "../../compose/compose-cryptoki.ts"
-import { logText } from "../../terminal/log-text.ts"
+import { logText } from "../../terminal/actor-log.ts"
 import { processTerminal } from "../../terminal/terminal.ts"
 import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
 import { withTelemetry } from "../telemetry/telemetry.ts"

@@ -4,7 +4,7 @@ import type { LogLimit } from "../../../actors/p11-server/log-limit.ts"
 import type { CryptokiEvent } from "../../../messages/cryptoki.ts"
 import { explainServerEvent } from "../../../messages/explain/p11-server.ts"
 import type { Client, P11ServerEvent } from "../../../messages/p11-server.ts"
-import { logText } from "../../terminal/log-text.ts"
+import { logText } from "../../terminal/actor-log.ts"
 
 /** Lines of one kind share a limit. Undefined: never suppressed. */
 export const limitedKind = (event: P11ServerEvent): string | undefined => {

@@ -25,10 +25,15 @@ import type { CommandHandler, CommandInput } from "../../command-line/command-sp
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { versionLine } from "../../command-line/help-and-version.ts"
 import { serviceOwner } from "../../compose/compose-cryptoki.ts"
-import { withActorEvents, withActorLog } from "../../terminal/actor-log.ts"
-import { type AdjustableLog, adjustableLog } from "../../terminal/adjustable-log.ts"
-import { logText } from "../../terminal/log-text.ts"
-import { chosenLogLevel, type LogLevelName, logStyle, parseLogLevel } from "../../terminal/logging.ts"
+import { logText, withActorEvents, withActorLog } from "../../terminal/actor-log.ts"
+import {
+  type AdjustableLog,
+  adjustableLog,
+  chosenLogLevel,
+  type LogLevelName,
+  logStyle,
+  parseLogLevel
+} from "../../terminal/logging.ts"
 import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
 import { withTelemetry } from "../telemetry/telemetry.ts"
 import { closedFile } from "./closed-file.ts"

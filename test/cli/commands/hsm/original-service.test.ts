@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { socketCryptokiBehaviour } from "../../../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
-import { runsSystemd } from "../../../../src/cli/terminal/without-systemd.ts"
+import { runsSystemd } from "../../../../src/cli/terminal/terminal.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import {
   clientTriedFragment,
