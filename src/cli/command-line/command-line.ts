@@ -14,17 +14,14 @@ import { answerHelpOrVersion } from "./help-and-version.ts"
 import { helpText } from "./help-text.ts"
 import { profileWithoutCloud, usageErrorText } from "./usage-error.ts"
 
-/** Receives help and usage errors. */
-interface Output {
-  readonly out: (text: string) => Effect.Effect<void>
-  readonly err: (text: string) => Effect.Effect<void>
-}
-
 interface CommandLine {
   readonly program: Program
   readonly handlers: CommandHandlers
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly output: Output
+  readonly output: {
+    readonly out: (text: string) => Effect.Effect<void>
+    readonly err: (text: string) => Effect.Effect<void>
+  }
   readonly parse: Parse
   /** Wraps every command: log level, deprecation notices. */
   readonly around?: (input: CommandInput, run: Effect.Effect<number>) => Effect.Effect<number>

@@ -40,11 +40,6 @@ export interface ArgumentSpec {
   readonly offers?: "settings" | "mapper settings" | "values"
 }
 
-interface ExampleSpec {
-  readonly command: string
-  readonly says: string
-}
-
 export interface CommandSpec {
   readonly name: string
   readonly summary: string
@@ -53,7 +48,10 @@ export interface CommandSpec {
   readonly options?: ReadonlyArray<OptionSpec>
   /** A command has arguments or commands, not both. */
   readonly arguments?: ReadonlyArray<ArgumentSpec>
-  readonly examples?: ReadonlyArray<ExampleSpec>
+  readonly examples?: ReadonlyArray<{
+    readonly command: string
+    readonly says: string
+  }>
   readonly commands?: ReadonlyArray<CommandSpec>
   /** May end with the cloud it applies to: `tedge cert create … c8y --profile prod`. */
   readonly cloudWord?: true

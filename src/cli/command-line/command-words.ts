@@ -66,7 +66,11 @@ export const readWords = (program: Program, argv: ReadonlyArray<string>): Comman
       const following = takesNext && at + 1 < end && !isOption(argv[at + 1] ?? "") ? argv[++at] : undefined
       if (takesNext && at + 1 >= end && following === undefined) awaiting = option
       options.push({ name, option, value: value ?? following })
-      forEffect.push(option === undefined ? word : [`--${option.name}`, value ?? following].filter(isGiven).join("="))
+      forEffect.push(
+        option === undefined
+          ? word
+          : [`--${option.name}`, value ?? following].filter((part) => part !== undefined).join("=")
+      )
       continue
     }
     forEffect.push(word)
@@ -99,8 +103,6 @@ export const readWords = (program: Program, argv: ReadonlyArray<string>): Comman
 
 /** A word that begins with a dash is an option, never a value: `--label --id 01` is a typing error. */
 const isOption = (word: string): boolean => /^-./.test(word) && !/^-(?:\d+\.?\d*|\.\d+)$/.test(word)
-
-const isGiven = (part: string | undefined): part is string => part !== undefined
 
 /** `--name`, `--name=value`, `-x`, `-x=value`, `-xvalue`. */
 const readOption = (word: string, known: ReadonlyArray<OptionSpec>): GivenOption => {

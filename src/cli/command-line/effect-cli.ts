@@ -55,7 +55,9 @@ export const parseCommandLine: Parse = (program, words) =>
       CliError.ShowHelp
     >
     return parsing.pipe(
-      Effect.provide(Layer.merge(CliConfig.layer({ builtIns: [] }), CliOutput.layerPresenter(silent))),
+      Effect.provide(
+        Layer.merge(CliConfig.layer({ builtIns: [] }), CliOutput.layerPresenter({ present: () => Effect.void }))
+      ),
       Effect.match({
         onFailure: ({ commandPath, errors: [error] }): Parsed => {
           const path = pathOf(program, commandPath.slice(1))
@@ -66,17 +68,16 @@ export const parseCommandLine: Parse = (program, words) =>
     )
   })
 
-const silent: CliOutput.Presenter = { present: () => Effect.void }
-
 interface Values {
   readonly options: Readonly<Record<string, unknown>>
   /** In order. */
   readonly words: ReadonlyArray<unknown>
 }
 
-type Done = (path: ReadonlyArray<CommandSpec>, values: Values) => void
-
-const effectCommand = (program: Program, done: Done): Command.Command<string, never, unknown, unknown, unknown> => {
+const effectCommand = (
+  program: Program,
+  done: (path: ReadonlyArray<CommandSpec>, values: Values) => void
+): Command.Command<string, never, unknown, unknown, unknown> => {
   const root = Command.make(program.root.name).pipe(Command.withSharedFlags(flagsOf(program.globals)))
   const below = (path: ReadonlyArray<CommandSpec>, spec: CommandSpec): Command.Command.Any => {
     const subs = spec.commands?.map((sub) => below([...path, sub], sub))
@@ -109,7 +110,8 @@ const switchedOn = "\0"
 const argumentsOf = (spec: CommandSpec): ReadonlyArray<Argument.Argument<unknown>> => {
   const all = spec.arguments ?? []
   // Any word may be the cloud.
-  if (spec.cloudWord !== undefined) return [...all.map(({ name }) => name), "CLOUD"].map(optionalWord)
+  if (spec.cloudWord !== undefined)
+    return [...all.map(({ name }) => name), "CLOUD"].map((name) => Argument.optional(Argument.String(name)))
   return all.map((argument) => {
     const one: Argument.Argument<unknown> =
       argument.choices === undefined
@@ -118,8 +120,6 @@ const argumentsOf = (spec: CommandSpec): ReadonlyArray<Argument.Argument<unknown
     return argument.optional === undefined ? one : Argument.optional(one)
   })
 }
-
-const optionalWord = (name: string): Argument.Argument<unknown> => Argument.optional(Argument.String(name))
 
 const parsedCommand = (path: ReadonlyArray<CommandSpec>, { options, words }: Values): Parsed => {
   const spec = path.at(-1)

@@ -61,7 +61,12 @@ interface Row {
 
 const parameters = (program: Program, path: ReadonlyArray<CommandSpec>, long: boolean): string => {
   const command = path.at(-1) ?? program.root
-  const positional = (command.arguments ?? []).map(argumentRow)
+  const positional = (command.arguments ?? []).map((argument) => ({
+    label: argumentLabel(argument),
+    summary: argument.summary,
+    details: argument.details ?? [],
+    facts: argument.choices === undefined ? [] : [`[possible values: ${argument.choices.join(", ")}]`]
+  }))
   const options = [...sorted(program, command).map(optionRow), ...standardRows(program, path)]
   const layout = long ? longRows : shortRows([...positional, ...options])
   const blocks = [
@@ -92,13 +97,6 @@ const standardRows = (program: Program, path: ReadonlyArray<CommandSpec>): Reado
   const version: Row = { label: "-V, --version", summary: "Print version", details: [], facts: [] }
   return path.length === 1 ? [help, version] : [help]
 }
-
-const argumentRow = (argument: ArgumentSpec): Row => ({
-  label: argumentLabel(argument),
-  summary: argument.summary,
-  details: argument.details ?? [],
-  facts: argument.choices === undefined ? [] : [`[possible values: ${argument.choices.join(", ")}]`]
-})
 
 const optionRow = (option: OptionSpec): Row => ({
   label: `${option.short === undefined ? "    " : `-${option.short}, `}${optionLabel(option)}`,
@@ -150,7 +148,7 @@ const shortText = (row: Row): string =>
     : [withoutStop(row.summary), ...row.facts].filter((part) => part !== "").join(" ")
 
 /** The first line of a text, without its full stop. */
-const withoutStop = (summary: string): string => summary.replace(/\.$/, "")
+export const withoutStop = (summary: string): string => summary.replace(/\.$/, "")
 
 const examples = (command: CommandSpec): string =>
   command.examples === undefined

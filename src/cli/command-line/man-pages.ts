@@ -4,7 +4,7 @@
  * The cloud words have no page of their own.
  */
 import { type CommandSpec, commandsAt, type OptionSpec, optionsAt, type Program } from "./command-spec.ts"
-import { argumentLabel, usageLine } from "./help-text.ts"
+import { argumentLabel, optionLabel, usageLine, withoutStop } from "./help-text.ts"
 
 interface ManPage {
   /** `tedge-config-get.1`. */
@@ -46,11 +46,20 @@ const pageText = (program: Program, path: ReadonlyArray<CommandSpec>, facts: Man
     `.TH ${name.toUpperCase()} ${facts.section} ${facts.date} "tedge-actors ${program.version}"`,
     ".nh\n.ad l", // commands and settings are copied from here
     section("NAME", [`${escaped(name)} \\- ${escaped(withoutStop(command.summary))}`]),
-    section("SYNOPSIS", [paragraph(usageLine(program, path).replace("Usage: ", ""))]),
-    section("DESCRIPTION", [command.summary, ...(command.details ?? [])].map(paragraph)),
+    section("SYNOPSIS", [escaped(usageLine(program, path).replace("Usage: ", ""))]),
+    section(
+      "DESCRIPTION",
+      [command.summary, ...(command.details ?? [])].map((text) => escaped(text))
+    ),
     section("COMMANDS", commandItems(path, facts)),
     section("ARGUMENTS", (command.arguments ?? []).map(argumentItem)),
-    section("OPTIONS", optionItems(optionsAt(program, path), path.length === 1)),
+    section("OPTIONS", [
+      ...optionsAt(program, path)
+        .filter(({ hidden }) => hidden === undefined)
+        .map(optionItem),
+      item("-h, --help", ["Print help; \\-h is shorter"]),
+      ...(path.length === 1 ? [item("-V, --version", ["Print version"])] : [])
+    ]),
     section(
       "EXAMPLES",
       (command.examples ?? []).map(({ says, command }) => item(says, [`.B ${escaped(command)}`]))
@@ -82,14 +91,8 @@ const argumentItem = ({ choices, summary, details = [], ...argument }: NonNullab
     ...(choices === undefined ? [] : [escaped(`Possible values: ${choices.join(", ")}`)])
   ])
 
-const optionItems = (options: ReadonlyArray<OptionSpec>, isProgram: boolean): ReadonlyArray<string> => [
-  ...options.filter(({ hidden }) => hidden === undefined).map(optionItem),
-  item("-h, --help", ["Print help; \\-h is shorter"]),
-  ...(isProgram ? [item("-V, --version", ["Print version"])] : [])
-]
-
 const optionItem = (option: OptionSpec): string => {
-  const long = option.value === undefined ? `--${option.name}` : `--${option.name} <${option.value}>`
+  const long = optionLabel(option)
   const facts = [
     ...(option.env === undefined ? [] : [`Environment: ${option.env}`]),
     ...(option.defaultValue === undefined ? [] : [`Default: ${option.defaultValue}`]),
@@ -110,8 +113,6 @@ const references = (path: ReadonlyArray<CommandSpec>, { section: number, seeAlso
     .join(" ,\n")
 }
 
-const paragraph = (text: string): string => escaped(text)
-
 /** Escaped for roff: no control character at the start of a line, no typographic dash. */
 const escaped = (text: string): string =>
   text
@@ -120,5 +121,3 @@ const escaped = (text: string): string =>
     .split("\n")
     .map((line) => (/^[.']/.test(line) ? `\\&${line}` : line))
     .join("\n")
-
-const withoutStop = (text: string): string => text.replace(/\.$/, "")

@@ -1,12 +1,6 @@
 /** Specs of the `tedge` commands and the global options: words and texts only (handlers: tedge-handlers.ts). */
 
-import {
-  type CommandSpec,
-  globalOptions,
-  type OptionSpec,
-  type Program,
-  profileOption
-} from "../command-line/command-spec.ts"
+import { globalOptions, type OptionSpec, type Program, profileOption } from "../command-line/command-spec.ts"
 import { certSpec } from "./cert/cert-spec.ts"
 import { configSpec } from "./config/config-spec.ts"
 import { hsmSpec } from "./hsm/hsm-spec.ts"
@@ -27,65 +21,6 @@ const offlineOption: OptionSpec = {
   ]
 }
 
-const connectSpec: CommandSpec = {
-  name: "connect",
-  summary: "Connect to cloud provider.",
-  details: [
-    "Creates the device in the cloud, starts the local broker and the mapper, and checks that the cloud responds to messages. A failed step is rolled back."
-  ],
-  options: [
-    {
-      name: "test",
-      summary: "Test an existing connection.",
-      details: ["Queries the state of the bridge, and sends the cloud a request over it. Changes nothing."]
-    },
-    offlineOption,
-    profileOption
-  ],
-  arguments: [cloudArgument],
-  examples: [
-    { says: "connect to Cumulocity", command: "tedge connect c8y" },
-    { says: "check the connection", command: "tedge connect c8y --test" }
-  ]
-}
-
-const reconnectSpec: CommandSpec = {
-  name: "reconnect",
-  summary: "Reconnect command, calls disconnect followed by connect.",
-  details: ["The settings are validated first: with invalid settings the connection is not changed."],
-  options: [offlineOption, profileOption],
-  arguments: [cloudArgument],
-  examples: [{ says: "apply changed settings", command: "tedge reconnect c8y" }]
-}
-
-const disconnectSpec: CommandSpec = {
-  name: "disconnect",
-  summary: "Remove bridge connection for a provider",
-  options: [profileOption],
-  arguments: [cloudArgument],
-  examples: [{ says: "end the connection to Cumulocity", command: "tedge disconnect c8y" }]
-}
-
-const startServicesSpec: CommandSpec = {
-  name: "start-services",
-  summary: "Start the services of the connections, if no init system does.",
-  details: [
-    "For the entry point of a container: starts the services that `tedge connect` has enabled. Does nothing if the system's service manager starts them."
-  ],
-  examples: [{ says: "after the system has started", command: "tedge start-services" }]
-}
-
-const completionsSpec: CommandSpec = {
-  name: "completions",
-  summary: "Generate shell completion scripts",
-  arguments: [{ name: "SHELL", summary: "The shell the script is for", choices: ["bash", "zsh", "fish"] }],
-  examples: [
-    { says: "for the running bash", command: "source <(tedge completions bash)" },
-    { says: "for zsh, after compinit in ~/.zshrc", command: "source <(tedge completions zsh)" },
-    { says: "for fish, permanently", command: "tedge completions fish > ~/.config/fish/completions/tedge.fish" }
-  ]
-}
-
 export const tedgeProgram: Program = {
   version: __VERSION__,
   globals: globalOptions,
@@ -97,12 +32,61 @@ export const tedgeProgram: Program = {
       mapperCommandsSpec,
       certSpec,
       hsmSpec,
-      connectSpec,
-      reconnectSpec,
-      disconnectSpec,
+      {
+        name: "connect",
+        summary: "Connect to cloud provider.",
+        details: [
+          "Creates the device in the cloud, starts the local broker and the mapper, and checks that the cloud responds to messages. A failed step is rolled back."
+        ],
+        options: [
+          {
+            name: "test",
+            summary: "Test an existing connection.",
+            details: ["Queries the state of the bridge, and sends the cloud a request over it. Changes nothing."]
+          },
+          offlineOption,
+          profileOption
+        ],
+        arguments: [cloudArgument],
+        examples: [
+          { says: "connect to Cumulocity", command: "tedge connect c8y" },
+          { says: "check the connection", command: "tedge connect c8y --test" }
+        ]
+      },
+      {
+        name: "reconnect",
+        summary: "Reconnect command, calls disconnect followed by connect.",
+        details: ["The settings are validated first: with invalid settings the connection is not changed."],
+        options: [offlineOption, profileOption],
+        arguments: [cloudArgument],
+        examples: [{ says: "apply changed settings", command: "tedge reconnect c8y" }]
+      },
+      {
+        name: "disconnect",
+        summary: "Remove bridge connection for a provider",
+        options: [profileOption],
+        arguments: [cloudArgument],
+        examples: [{ says: "end the connection to Cumulocity", command: "tedge disconnect c8y" }]
+      },
       statusSpec,
-      startServicesSpec,
-      completionsSpec
+      {
+        name: "start-services",
+        summary: "Start the services of the connections, if no init system does.",
+        details: [
+          "For the entry point of a container: starts the services that `tedge connect` has enabled. Does nothing if the system's service manager starts them."
+        ],
+        examples: [{ says: "after the system has started", command: "tedge start-services" }]
+      },
+      {
+        name: "completions",
+        summary: "Generate shell completion scripts",
+        arguments: [{ name: "SHELL", summary: "The shell the script is for", choices: ["bash", "zsh", "fish"] }],
+        examples: [
+          { says: "for the running bash", command: "source <(tedge completions bash)" },
+          { says: "for zsh, after compinit in ~/.zshrc", command: "source <(tedge completions zsh)" },
+          { says: "for fish, permanently", command: "tedge completions fish > ~/.config/fish/completions/tedge.fish" }
+        ]
+      }
     ]
   }
 }

@@ -81,12 +81,12 @@ const reportAccessDenied = (
           const { error, hint } = explainClosed(file)
           yield* terminal.warning(`${error}; ${hint}`)
         }
-        const refused = noToken.has(failure._tag) ? yield* cardsRefused(settings) : undefined
+        const refused = new Set<Failure["_tag"]>(["TokenNotFound", "TokenNotNamed"]).has(failure._tag)
+          ? yield* cardsRefused(settings)
+          : undefined
         if (refused !== undefined) yield* terminal.warning(`${refused.error}; ${refused.hint}`)
       }).pipe(Effect.catch(() => Effect.void)) // the failure itself is reported in any case
     : Effect.void
-
-const noToken: ReadonlySet<Failure["_tag"]> = new Set<Failure["_tag"]>(["TokenNotFound", "TokenNotNamed"])
 
 const mayBeClosed: ReadonlySet<Failure["_tag"]> = new Set<Failure["_tag"]>([
   "ModuleNotLoaded",

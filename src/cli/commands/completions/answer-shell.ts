@@ -13,16 +13,17 @@ import type { Program } from "../../command-line/command-spec.ts"
 import { readWords } from "../../command-line/command-words.ts"
 import { type Candidate, completeWords, type Known } from "./complete-words.ts"
 
-interface ShellQuestion {
-  readonly environment: Readonly<Record<string, string | undefined>>
-  readonly workingDir: string
-}
-
 /** Output for stdout; undefined: not a completion request. */
 export const answerShell = (
   program: Program,
   argv: ReadonlyArray<string>,
-  { environment, workingDir }: ShellQuestion
+  {
+    environment,
+    workingDir
+  }: {
+    readonly environment: Readonly<Record<string, string | undefined>>
+    readonly workingDir: string
+  }
 ): string | undefined => {
   if (argv[0] !== "__complete") return undefined
   const words = argv.slice(argv[1] === "--" ? 2 : 1)

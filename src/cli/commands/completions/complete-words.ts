@@ -44,21 +44,13 @@ export const completeWords = (program: Program, words: ReadonlyArray<string>, kn
   return { ...found, candidates: found.candidates.filter(({ word }) => word.startsWith(typed)) }
 }
 
-/** `--name=value`, `-x`. */
-const nameAndValue = (word: string): readonly [name: string, value: string | undefined] => {
-  const [, name = "", , value] = /^--?([^=]*)(=(.*))?$/.exec(word) ?? []
-  return [name, value]
-}
-
 const allOptions = (program: Program, path: ReadonlyArray<CommandSpec>): ReadonlyArray<OptionSpec> =>
-  [...optionsAt(program, path), helpOption].filter(isListed)
-
-const helpOption: OptionSpec = { name: "help", short: "h", summary: "Print help" }
+  [...optionsAt(program, path), { name: "help", short: "h", summary: "Print help" }].filter(isListed)
 
 const candidatesFor = (program: Program, line: CommandWords, typed: string, known: Known): Completion => {
   if (line.awaiting !== undefined) return valuesOf(line.awaiting, line, known, "")
   if (typed.startsWith("-")) {
-    const [name, value] = nameAndValue(typed)
+    const [, name = "", , value] = /^--?([^=]*)(=(.*))?$/.exec(typed) ?? []
     const option = allOptions(program, line.path).find((one) => one.name === name)
     return value === undefined || option === undefined
       ? { candidates: options(program, line), files: false }
@@ -95,15 +87,13 @@ const valuesOf = (option: OptionSpec, line: CommandWords, known: Known, prefix: 
     (option.name === "profile"
       ? known.profiles(line.cloud ?? cloudOfSetting(line))
       : option.name === "log-level"
-        ? logLevels
+        ? ["error", "warn", "info", "debug", "trace"]
         : [])
   return {
     candidates: words.map((word) => ({ word: `${prefix}${word}`, says: option.summary })),
     files: /(?:^|_)(?:DIR|PATH)$|^OUTFILE/.test(option.value ?? "") && prefix === ""
   }
 }
-
-const logLevels = ["error", "warn", "info", "debug", "trace"]
 
 const cloudOfSetting = ({ arguments: [key = ""] }: CommandWords): string | undefined => {
   const [start = ""] = key.split(/[._]/)

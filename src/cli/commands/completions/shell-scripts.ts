@@ -6,7 +6,8 @@
  * adds file names.
  */
 
-const bash = `# tedge: completions for bash
+export const shellScripts: Readonly<Record<"bash" | "zsh" | "fish", string>> = {
+  bash: `# tedge: completions for bash
 _tedge() {
   local line="\${COMP_LINE:0:COMP_POINT}" word rest IFS=$' \\t\\n'
   local -a words=()
@@ -24,9 +25,8 @@ _tedge() {
   done < <("\${words[0]}" __complete -- "\${words[@]:1}" 2>/dev/null)
 }
 complete -F _tedge tedge
-`
-
-const zsh = `#compdef tedge
+`,
+  zsh: `#compdef tedge
 # tedge: completions for zsh
 _tedge() {
   local line word
@@ -41,9 +41,8 @@ _tedge() {
   (( $#candidates )) && compadd -l -d shown -a candidates
 }
 if (( $+functions[compdef] )); then compdef _tedge tedge; fi
-`
-
-const fish = `# tedge: completions for fish
+`,
+  fish: `# tedge: completions for fish
 function __tedge_complete
     set -l before (commandline -opc)
     set -l word (commandline -ct)
@@ -58,8 +57,7 @@ end
 complete -c tedge -f
 complete -c tedge -a '(__tedge_complete)'
 `
-
-export const shellScripts: Readonly<Record<"bash" | "zsh" | "fish", string>> = { bash, zsh, fish }
+}
 
 /** For `tedge` under another name: its functions are renamed, so that they do not replace those of another `tedge`. */
 export const shellScript = (shell: keyof typeof shellScripts, command: string): string =>

@@ -4,10 +4,11 @@ import { hasPin, maskedPin } from "../../../actors/config/pin-text.ts"
 import { type ShownSetting, UnknownSetting } from "../../../messages/config.ts"
 import { terminalLine } from "../../../messages/explain/explanation.ts"
 import { explain } from "../../../messages/explain.ts"
+import type { Setting } from "../../../messages/settings/setting.ts"
+import { settingsTable } from "../../../messages/settings/settings-table.ts"
 import { similarKeys } from "../../../messages/settings/similar-names.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { askLimit, configCommand, showWarnings } from "./config-command.ts"
-import { docText } from "./doc-text.ts"
 
 export const configList = configCommand(({ config, input, terminal, stdoutIsTerminal }) =>
   Effect.gen(function* () {
@@ -43,3 +44,22 @@ const listText = (settings: ReadonlyArray<ShownSetting>, all: boolean): string =
 const masked = (value: string): string => (hasPin(value) ? maskedPin(value, mask) : mask)
 
 const mask = "******"
+
+/** `--doc`: keys right-aligned, texts in a column; blank lines between keys where no terminal prints the keys in bold. Source: hsm-support. */
+export const docText = (filter: string, isTerminal: boolean): string => {
+  const settings = settingsTable.filter(({ key }) => key.includes(filter))
+  const width = Math.max(...settings.map(({ key }) => key.length))
+  const blocks = settings.map((setting) => docLines(setting, width).map((line) => `${line}\n`))
+  return blocks.map((block) => block.join("")).join(isTerminal ? "" : "\n")
+}
+
+const docLines = ({ key, doc, note, examples = [] }: Setting, width: number): ReadonlyArray<string> => {
+  const indent = " ".repeat(width + 2)
+  return [
+    `${key.padStart(width)}  ${doc}`,
+    ...(note === undefined ? [] : [`${indent}Note: ${note}`]),
+    ...(examples.length === 0
+      ? []
+      : [`${indent}${examples.length === 1 ? "Example" : "Examples"}: ${examples.join(", ")}`])
+  ]
+}

@@ -30,7 +30,15 @@ export const checkCloud = (path: string, withinMs: number): Effect.Effect<CheckA
     }).pipe(
       Effect.catchIf(
         (code) => code === "EACCES",
-        () => Effect.succeed(forbidden(path))
+        // Will not change while this command waits.
+        () =>
+          Effect.succeed<CheckAnswer>({
+            version: socketVersion,
+            answer: "check",
+            ok: false,
+            health: "down",
+            reason: `the mapper cannot be asked: ${path} is for root, and for the user and group of the service`
+          })
       )
     )
     const retried = Effect.retry(ask, { schedule: Schedule.spaced("200 millis") })
@@ -40,14 +48,5 @@ export const checkCloud = (path: string, withinMs: number): Effect.Effect<CheckA
       orElse: () => Effect.succeed(undefined)
     })
   }).pipe(Effect.catch(() => Effect.succeed(undefined)))
-
-/** Will not change while this command waits. */
-const forbidden = (path: string): CheckAnswer => ({
-  version: socketVersion,
-  answer: "check",
-  ok: false,
-  health: "down",
-  reason: `the mapper cannot be asked: ${path} is for root, and for the user and group of the service`
-})
 
 const graceMs = 2_000

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import type { ServiceFailure, ServiceManager } from "../../../actors/connect/services/service-manager.ts"
 import { explainEnabledElsewhere } from "../../../messages/explain/note.ts"
-import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
+import type { CommandHandler } from "../../command-line/command-spec.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { startConfigActor } from "../../compose/compose-config.ts"
 import { processTerminal, type Terminal } from "../../terminal/terminal.ts"
@@ -10,17 +10,17 @@ import { openServices } from "./open-services.ts"
 
 export const startServices: CommandHandler = (input) => {
   const terminal = processTerminal()
-  return Effect.scoped(Effect.flatMap(readServices(input), (services) => startEnabled(services, terminal))).pipe(
-    Effect.catch((failure) => Effect.as(terminal.failure(failure), exitCodes.failed))
-  )
+  return Effect.scoped(
+    Effect.flatMap(
+      Effect.gen(function* () {
+        const config = yield* startConfigActor(input)
+        const { settings } = yield* config.ask("ReadSettings", { secrets: "optional" }, { within: "30 seconds" })
+        return yield* openServices(settings)
+      }),
+      (services) => startEnabled(services, terminal)
+    )
+  ).pipe(Effect.catch((failure) => Effect.as(terminal.failure(failure), exitCodes.failed)))
 }
-
-const readServices = (input: CommandInput) =>
-  Effect.gen(function* () {
-    const config = yield* startConfigActor(input)
-    const { settings } = yield* config.ask("ReadSettings", { secrets: "optional" }, { within: "30 seconds" })
-    return yield* openServices(settings)
-  })
 
 /** A service that fails to start does not stop the others from starting. */
 const startEnabled = (services: ServiceManager, terminal: Terminal): Effect.Effect<number> =>

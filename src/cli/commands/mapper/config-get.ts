@@ -11,8 +11,7 @@ import type { ValueSource } from "../../../messages/settings/refused-value.ts"
 import { parseSettingName } from "../../../messages/settings/setting-name.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { askLimit, type ConfigCommandContext, configCommand, configDirOf } from "../config/config-command.ts"
-import { type MapperDirectory, mapperDirectories, unusableMapperFile } from "./mapper-directories.ts"
-import { mapperIdentity } from "./mapper-identity.ts"
+import { type MapperDirectory, mapperDirectories, mapperIdentity, unusableMapperFile } from "./mapper-directories.ts"
 
 export const mapperConfigGet = configCommand((context) =>
   Effect.gen(function* () {

@@ -7,10 +7,8 @@ import { Effect } from "effect"
 import { terminalLine } from "../../../messages/explain/explanation.ts"
 import { explain } from "../../../messages/explain.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
-import type { Terminal } from "../../terminal/terminal.ts"
 import { configCommand, configDirOf } from "../config/config-command.ts"
-import { type MapperDirectory, mapperDirectories, unusableMapperFile } from "./mapper-directories.ts"
-import { mapperIdentity } from "./mapper-identity.ts"
+import { type MapperDirectory, mapperDirectories, mapperIdentity, unusableMapperFile } from "./mapper-directories.ts"
 
 export const mapperList = configCommand(({ config, input, terminal }) =>
   Effect.gen(function* () {
@@ -24,18 +22,15 @@ export const mapperList = configCommand(({ config, input, terminal }) =>
         identity === undefined ? "" : `${identity.id} [${identity.origin}]`,
         textIn(directory, "cloud_type")
       ]
-      yield* unusableFile(terminal, directory)
+      const { file, path, name } = directory
+      if (file.kind !== "read" && file.kind !== "absent")
+        yield* terminal.warning(terminalLine(explain(unusableMapperFile(path, file))))
       const isKnown = cells.some((cell) => cell !== "")
-      yield* terminal.answer(`${isKnown ? [directory.name, ...cells].join("\t") : directory.name}\n`)
+      yield* terminal.answer(`${isKnown ? [name, ...cells].join("\t") : name}\n`)
     }
     return exitCodes.ok
   })
 )
-
-const unusableFile = (terminal: Terminal, { file, path }: MapperDirectory): Effect.Effect<void> => {
-  if (file.kind === "read" || file.kind === "absent") return Effect.void
-  return terminal.warning(terminalLine(explain(unusableMapperFile(path, file))))
-}
 
 const textIn = ({ file }: MapperDirectory, key: string): string => {
   const value = file.kind === "read" ? file.tree[key] : undefined

@@ -7,7 +7,7 @@ import { connect } from "mqtt"
 import { afterEach, expect, it } from "vitest"
 import { freePort } from "../../../../scripts/lib/free-port.mjs"
 import { tedgeMosquittoConf } from "../../../../src/actors/connect/mosquitto-conf.ts"
-import { ownMosquittoConf } from "../../../../src/cli/commands/connect/own-mosquitto.ts"
+import { ownMosquittoConf } from "../../../../src/cli/commands/connect/open-services.ts"
 import type { LocalBrokerSettings, Settings } from "../../../../src/messages/settings/resolved-settings.ts"
 import { joinBroker } from "../../../support/broker/mqtt-peer.ts"
 
