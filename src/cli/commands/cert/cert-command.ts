@@ -1,5 +1,5 @@
 /** Shared by the certificate commands: settings, key, subject. */
-import type { KeyObject, X509Certificate } from "node:crypto"
+import type { KeyObject } from "node:crypto"
 import { existsSync } from "node:fs"
 import { Effect, Redacted } from "effect"
 import { CommonNameInvalid, SameFile } from "../../../messages/certificate.ts"
@@ -121,10 +121,6 @@ export const refuseSameFile = ({ device, prefix }: CertSettings, written: Writte
       ? Effect.fail(new SameFile({ path: device.keyPath, names: [`${prefix}key_path`, written.name] }))
       : Effect.void
   )
-
-/** Whether the certificate matches the key. */
-export const belongsTo = (certificate: X509Certificate, key: DeviceKey): boolean =>
-  Buffer.compare(certificate.publicKey.export({ type: "spki", format: "der" }), Buffer.from(key.publicKey)) === 0
 
 export const writeCertificate = ({ settings }: CertSettings, path: string, content: string) =>
   writeText(settings.configDir, path, content)

@@ -2,9 +2,11 @@
 import { createHash, type X509Certificate } from "node:crypto"
 import { shownText } from "../../../messages/shown-text.ts"
 
-type Validity = "valid" | "expiresSoon" | "expired" | "notYetValid"
-
-export const validityOf = (certificate: X509Certificate, now: Date, minimumMs: number): Validity => {
+export const validityOf = (
+  certificate: X509Certificate,
+  now: Date,
+  minimumMs: number
+): "valid" | "expiresSoon" | "expired" | "notYetValid" => {
   const from = new Date(certificate.validFrom).getTime()
   const to = new Date(certificate.validTo).getTime()
   if (now.getTime() < from) return "notYetValid"
@@ -16,8 +18,9 @@ export const certificateText = (path: string, certificate: X509Certificate, now:
   const serial = BigInt(`0x${certificate.serialNumber}`)
   const rows = [
     ["Certificate", path],
-    ["Subject", name(certificate.subject)],
-    ["Issuer", name(certificate.issuer)],
+    // Node prints each part of a name on its own line; the documents print one line.
+    ["Subject", certificate.subject.replaceAll("\n", ", ")],
+    ["Issuer", certificate.issuer.replaceAll("\n", ", ")],
     ["Status", statusText(certificate, now, minimumMs)],
     ["Valid from", rfc2822(certificate.validFrom)],
     ["Valid until", rfc2822(certificate.validTo)],
@@ -40,9 +43,6 @@ export const statusText = (certificate: X509Certificate, now: Date, minimumMs: n
       return `NOT VALID YET (will be in: ${span(new Date(certificate.validFrom).getTime() - now.getTime())})`
   }
 }
-
-/** Node prints each part of a name on its own line; the documents print one line. */
-const name = (lines: string): string => lines.split("\n").join(", ")
 
 /** `364d 23h 59m 59s`, without the leading parts that are zero. */
 const span = (ms: number): string => {

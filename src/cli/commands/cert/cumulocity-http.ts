@@ -3,21 +3,19 @@
  *
  * Source: RFC 7030, 4.2 (simple enrolment: base64 PKCS#10 in, base64 PKCS#7 out); Cumulocity, Trusted certificates.
  */
+
+import { X509Certificate } from "node:crypto"
 import { Effect, Redacted } from "effect"
 import { readTrusted } from "../../../actors/mqtt/dial/credentials.ts"
 import { EnrolmentResponseInvalid, HostInvalid, HttpRefused } from "../../../messages/certificate.ts"
 import { neededSetting } from "../../../messages/config.ts"
 import { parseHostPort, printHostPort } from "../../../messages/settings/host-port.ts"
 import type { CloudSettings, HostPort } from "../../../messages/settings/resolved-settings.ts"
-import {
-  type HttpsAnswer,
-  type HttpsRequest,
-  httpsRequest,
-  type RequestProxy,
-  shownUrl
-} from "../../../platform/network/https-client.ts"
+import { type HttpsRequest, httpsRequest, type RequestProxy, shownUrl } from "../../../platform/network/https-client.ts"
+import { deviceCertificate } from "../../../platform/tls/device-certificate.ts"
 import type { TrustStore } from "../../../platform/tls/trust-store.ts"
 import { certificatesOf } from "../../../platform/tls/x509.ts"
+import type { DeviceKey } from "./device-key.ts"
 
 export interface CloudHttp {
   /** `https://host:port`. */
@@ -112,16 +110,17 @@ const longestMs = 30_000
 
 const send = (http: CloudHttp, wanted: Omit<HttpsRequest, "trusted" | "proxy" | "withinMs">, withinMs = longestMs) =>
   Effect.flatMap(httpsRequest({ ...wanted, trusted: http.trusted, proxy: http.proxy, withinMs }), (answer) =>
-    answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : Effect.fail(refused(wanted, answer))
+    answer.status >= 200 && answer.status < 300
+      ? Effect.succeed(answer)
+      : Effect.fail(
+          new HttpRefused({
+            method: wanted.method,
+            url: shownUrl(wanted.url),
+            status: answer.status,
+            detail: (property(answer.body, "message") ?? "").slice(0, 300)
+          })
+        )
   )
-
-const refused = (wanted: { readonly method: string; readonly url: string }, answer: HttpsAnswer): HttpRefused =>
-  new HttpRefused({
-    method: wanted.method,
-    url: shownUrl(wanted.url),
-    status: answer.status,
-    detail: (property(answer.body, "message") ?? "").slice(0, 300)
-  })
 
 /** A string property of a JSON object; undefined: anything else. */
 const property = (body: Buffer, name: string): string | undefined => {
@@ -132,5 +131,28 @@ const property = (body: Buffer, name: string): string | undefined => {
     return typeof found === "string" ? found : undefined
   } catch {
     return undefined // not JSON: the server is not Cumulocity, or a proxy responded
+  }
+}
+
+/** The device's own certificate among those a CA issued; it must match the key. Before anything is saved. */
+export const leafFor = (
+  found: ReadonlyArray<string>,
+  key: DeviceKey,
+  { origin }: CloudHttp
+): Effect.Effect<X509Certificate, EnrolmentResponseInvalid> => {
+  if (!found.every(isX509)) return Effect.fail(new EnrolmentResponseInvalid({ url: origin, reason: "notPkcs7" }))
+  const leaf = deviceCertificate(found.map((pem) => new X509Certificate(pem)))
+  if (leaf === undefined) return Effect.fail(new EnrolmentResponseInvalid({ url: origin, reason: "noCertificate" }))
+  const own = leaf.publicKey.export({ type: "spki", format: "der" })
+  return Buffer.compare(own, Buffer.from(key.publicKey)) === 0
+    ? Effect.succeed(leaf)
+    : Effect.fail(new EnrolmentResponseInvalid({ url: origin, reason: "otherKey" }))
+}
+
+const isX509 = (pem: string): boolean => {
+  try {
+    return new X509Certificate(pem).raw.length > 0
+  } catch {
+    return false
   }
 }

@@ -45,9 +45,11 @@ export const withDeviceToken = <A, E extends { readonly _tag: string }>(
         for (let token = yield* whileWaiting(terminal, wait, next); ; ) {
           const used = yield* Effect.result(use(token))
           if (used._tag === "Success") return used.success
-          if (!isUnauthorised(used.failure)) return yield* Effect.fail(used.failure)
+          const { failure } = used
+          const isUnauthorised = failure._tag === "HttpRefused" && "status" in failure && failure.status === 401
+          if (!isUnauthorised) return yield* Effect.fail(failure)
           const another = yield* Effect.timeoutOption(next, nextWithin)
-          if (Option.isNone(another)) return yield* Effect.fail(used.failure)
+          if (Option.isNone(another)) return yield* Effect.fail(failure)
           token = another.value
         }
       }),
@@ -55,9 +57,6 @@ export const withDeviceToken = <A, E extends { readonly _tag: string }>(
     )
   })
 }
-
-const isUnauthorised = (failure: { readonly _tag: string }): boolean =>
-  failure._tag === "HttpRefused" && "status" in failure && failure.status === 401
 
 /** Undefined: no mapper of ours runs, or the cloud sends no token. */
 const tokenOfMapper = (settings: CloudSettings): Effect.Effect<Token | undefined> => {

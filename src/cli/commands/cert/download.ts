@@ -5,21 +5,28 @@
  * kept: the new one is stored beside it until a connection with it succeeds.
  */
 import { randomBytes } from "node:crypto"
-import { Effect, Redacted } from "effect"
-import { DurationInvalid, pendingPath } from "../../../messages/certificate.ts"
+import { Duration, Effect, Redacted } from "effect"
+import {
+  DurationInvalid,
+  type EnrolmentResponseInvalid,
+  EnrolmentTimedOut,
+  type HttpRefused,
+  type HttpUnreachable,
+  isDistrust,
+  pendingPath
+} from "../../../messages/certificate.ts"
 import { InputClosed } from "../../../messages/hsm.ts"
 import { durationMs } from "../../../messages/settings/duration.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
+import { whileWaiting } from "../../terminal/progress.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
 import { type CertSettings, certSettingsOf, subjectFor, writeCertificate } from "./cert-command.ts"
 import { isTaken } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
-import { keepRequest, newRequest } from "./create-csr.ts"
-import { type CloudHttp, cloudHttp, type Login } from "./cumulocity-http.ts"
-import { enrolWithRetries, type RetryLimits } from "./enrol-with-retries.ts"
-import { givenRequest } from "./given-request.ts"
-import { leafFor } from "./issued.ts"
+import { givenRequest, keepRequest, newRequest } from "./create-csr.ts"
+import { type CloudHttp, cloudHttp, enrol, type Login, leafFor } from "./cumulocity-http.ts"
 
 export const downloadCertificate: TokenCommand = (context) =>
   Effect.gen(function* () {
@@ -28,7 +35,11 @@ export const downloadCertificate: TokenCommand = (context) =>
     const { settings } = yield* actors.config.ask("ReadCloudSettings", selector, { within: askLimits.read })
     const of = certSettingsOf(settings)
     const { certPath } = of.device
-    const retryLimits = yield* limits(context)
+    // Checked before anything is created or sent.
+    const retryLimits = yield* Effect.all({
+      everyMs: milliseconds(context, "retry-every"),
+      limitMs: milliseconds(context, "max-timeout")
+    })
     const http = yield* cloudHttp(settings, input.text("url"))
     const { request, key, deviceId } = yield* requestFor(context, of)
     const login = yield* oneTimeLogin(context, http, deviceId)
@@ -46,14 +57,12 @@ export const downloadCertificate: TokenCommand = (context) =>
 
 const requestFor = (context: CommandContext, of: CertSettings) => {
   const path = context.input.text("csr-path")
-  return path === undefined ? madeRequest(context, of) : namedRequest(context, of, path)
-}
-
-const madeRequest = (context: CommandContext, of: CertSettings) =>
-  newRequest(context, of, { path: of.device.certPath, name: `${of.prefix}cert_path` }).pipe(
+  if (path !== undefined) return namedRequest(context, of, path)
+  return newRequest(context, of, { path: of.device.certPath, name: `${of.prefix}cert_path` }).pipe(
     Effect.tap(({ request }) => keepRequest(context, of, request)),
     Effect.map(({ request, key, subject }) => ({ request, key, deviceId: subject.commonName }))
   )
+}
 
 /** The device is registered under the name in the request, unless another is given. */
 const namedRequest = (context: CommandContext, of: CertSettings, path: string) =>
@@ -88,12 +97,68 @@ const oneTimeLogin = ({ input, terminal, prompts }: CommandContext, http: CloudH
     return { user: deviceId, password: Redacted.make(made) } satisfies Login
   })
 
-/** Checked before anything is created or sent. */
-const limits = (context: CommandContext): Effect.Effect<RetryLimits, DurationInvalid> =>
-  Effect.all({ everyMs: milliseconds(context, "retry-every"), limitMs: milliseconds(context, "max-timeout") })
-
 const milliseconds = ({ input }: CommandContext, option: string): Effect.Effect<number, DurationInvalid> => {
   const text = input.text(option) ?? ""
   const ms = durationMs(text)
   return ms === undefined ? Effect.fail(new DurationInvalid({ option: `--${option}`, text })) : Effect.succeed(ms)
+}
+
+type Refused = HttpRefused | HttpUnreachable | EnrolmentResponseInvalid | EnrolmentTimedOut
+
+/** Retries until the device is registered in the cloud, or waiting cannot help. */
+const enrolWithRetries = (
+  { terminal }: CommandContext,
+  {
+    http,
+    request,
+    login
+  }: {
+    readonly http: CloudHttp
+    readonly request: string
+    readonly login: Login
+  },
+  { everyMs, limitMs }: { readonly everyMs: number; readonly limitMs: number }
+): Effect.Effect<ReadonlyArray<string>, Refused> =>
+  Effect.gen(function* () {
+    const until = (yield* monotonicNow) + limitMs
+    const enrolInTime = Effect.flatMap(monotonicNow, (now) =>
+      enrol(http, request, login, Math.max(shortestTryMs, until - now))
+    )
+    const once: Effect.Effect<ReadonlyArray<string>, Refused> = Effect.catchIf(enrolInTime, isTemporary, (failure) =>
+      Effect.gen(function* () {
+        yield* isNotRegistered(failure)
+          ? terminal.line(
+              `The device '${login.user}' is not registered yet with this one-time password at ${http.origin}`
+            )
+          : terminal.failure(failure)
+        if ((yield* monotonicNow) + everyMs > until)
+          return yield* new EnrolmentTimedOut({ url: http.origin, afterMs: limitMs })
+        yield* terminal.line(`Will retry in ${Math.round(everyMs / 1000)} seconds`)
+        yield* Effect.sleep(Duration.millis(everyMs))
+        return yield* once
+      })
+    )
+    const title = `waiting until '${login.user}' is registered at ${http.origin}`
+    return yield* whileWaiting(terminal, { title, limitMs }, once)
+  })
+
+/** One attempt is made even if the time is over. */
+const shortestTryMs = 1000
+
+const isNotRegistered = (failure: HttpRefused | HttpUnreachable): boolean =>
+  failure._tag === "HttpRefused" && [401, 403, 404].includes(failure.status)
+
+/** Not registered yet, too busy, or unreachable: retry. Other errors are final. */
+const isTemporary = (failure: Refused): failure is HttpRefused | HttpUnreachable => {
+  switch (failure._tag) {
+    case "HttpUnreachable":
+      // A proxy that requires another login, or denies the host, will not change its mind.
+      if (failure.proxy !== undefined) return !isDistrust(failure) && !failure.code.startsWith("4")
+      // A device's clock may be set late; an untrusted CA stays untrusted.
+      return failure.code === "CERT_NOT_YET_VALID" || !isDistrust(failure)
+    case "HttpRefused":
+      return isNotRegistered(failure) || failure.status === 408 || failure.status === 429 || failure.status >= 500
+    default:
+      return false
+  }
 }

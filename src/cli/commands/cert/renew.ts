@@ -26,11 +26,9 @@ import {
 } from "./cert-command.ts"
 import { readCertificate } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
-import { keepRequest } from "./create-csr.ts"
-import { cloudHttp, reenrol } from "./cumulocity-http.ts"
+import { givenRequest, keepRequest } from "./create-csr.ts"
+import { cloudHttp, leafFor, reenrol } from "./cumulocity-http.ts"
 import { withDeviceToken } from "./device-token.ts"
-import { givenRequest } from "./given-request.ts"
-import { leafFor } from "./issued.ts"
 
 /** Without a cloud: the cloud that offers renewal. */
 const unknownHint = (cloud: TargetCloud | undefined): string =>

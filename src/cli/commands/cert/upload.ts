@@ -7,13 +7,13 @@ import { InputClosed } from "../../../messages/hsm.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { whileWaiting } from "../../terminal/progress.ts"
 import { pinFrom } from "../hsm/ask-pin.ts"
-import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
+import { askLimits, type TokenCommand } from "../hsm/token-command.ts"
 import { readCertificate } from "./certificate-files.ts"
 import { cloudHttp, currentTenant, trustCertificate } from "./cumulocity-http.ts"
 
 export const uploadCertificate: TokenCommand = (context) =>
   Effect.gen(function* () {
-    const { actors, input, terminal } = context
+    const { actors, input, prompts, terminal } = context
     const { settings } = yield* actors.config.ask(
       "ReadCloudSettings",
       { cloud: "c8y", profile: input.text("profile"), secrets: "proxy" },
@@ -24,7 +24,9 @@ export const uploadCertificate: TokenCommand = (context) =>
     const isNew = existsSync(pendingPath(device.certPath))
     const { text } = yield* readCertificate(isNew ? pendingPath(device.certPath) : device.certPath)
     const http = yield* cloudHttp(settings, undefined)
-    const login = { user: yield* userName(context), password: yield* pinFrom(context, "password", "Enter password: ") }
+    const user = input.text("user") ?? (yield* prompts.text("Enter username: "))
+    if (user === undefined) return yield* new InputClosed({ option: "--user" })
+    const login = { user, password: yield* pinFrom(context, "password", "Enter password: ") }
     const outcome = yield* whileWaiting(
       terminal,
       { title: `waiting for ${http.origin}` },
@@ -35,10 +37,4 @@ export const uploadCertificate: TokenCommand = (context) =>
       outcome === "added" ? `${which} uploaded successfully.` : `${which} already exists in the cloud.`
     )
     return exitCodes.ok
-  })
-
-const userName = ({ input, prompts }: CommandContext) =>
-  Effect.gen(function* () {
-    const name = input.text("user") ?? (yield* prompts.text("Enter username: "))
-    return name ?? (yield* new InputClosed({ option: "--user" }))
   })
