@@ -130,7 +130,8 @@ const movePinsOutOfUris = (context: CommandContext, target: Pkcs11Uri, old: Reda
       if (source?.kind === "variable") yield* terminal.warning(notChanged(source.variable))
       if (source?.kind !== "file") continue
       const beside = (yield* actors.config.ask("Get", { key, profile: null }, within)).source
-      const isBeside = beside?.kind === "file" && (key === "device.cryptoki.pin" || isSecretsFile(beside.path))
+      const isBeside =
+        beside?.kind === "file" && (key === "device.cryptoki.pin" || beside.path.endsWith("/secrets.toml"))
       yield* actors.config.ask(
         "Set",
         { key: uriKey, profile: null, value: isBeside ? Redacted.make(bare) : value },
@@ -143,8 +144,6 @@ const movePinsOutOfUris = (context: CommandContext, target: Pkcs11Uri, old: Reda
       )
     }
   })
-
-const isSecretsFile = (path: string): boolean => path.endsWith("/secrets.toml")
 
 const notChanged = (variable: string): string =>
   `the environment variable ${variable} holds the current PIN and is not changed`

@@ -17,7 +17,7 @@ import { type CommandInput, cloudWords } from "../../command-line/command-spec.t
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { refuseUnwritable, replaceText } from "../cert/certificate-files.ts"
 import { givenPin } from "./ask-pin.ts"
-import { idOption, printKeyId } from "./key-id.ts"
+import { idOption, printKeyId } from "./find-keys.ts"
 import { makeKey, randomKeyId } from "./make-key.ts"
 import { isOnToken, namedToken, refuseOtherToken } from "./other-token.ts"
 import { refuseShadowed, refuseUnusedKey } from "./refuse-unused-key.ts"
@@ -39,7 +39,10 @@ export const createKey: TokenCommand = (context) =>
     const outfile = input.text("outfile-pubkey")
     if (outfile !== undefined) yield* refuseUnwritable(outfile)
     const { settings, device } = yield* readTokenSettings(context)
-    const setting = keySetting(input)
+    const setting =
+      input.cloud === undefined
+        ? { key: "device.key_uri" }
+        : { key: `${input.cloud.cloud}.device.key_uri`, profile: input.cloud.profile }
     yield* refuseShadowed(context, setting)
     const token = yield* namedToken(context, settings, input.text("token-label"))
     const selector = selectorFor(token, pinFor(pin, device))
@@ -80,7 +83,10 @@ const reportKey = (context: CommandContext, { key, selector, setting, outfile }:
     yield* selectKey(context, setting, uri)
     yield* reportOtherKeyUsers(context, key.uri)
     yield* Effect.tapError(saved, () => terminal.warning("the key was created and selected; its public key is above"))
-    if (input.secret("pin") !== undefined) yield* terminal.info(pinNotWritten)
+    if (input.secret("pin") !== undefined)
+      yield* terminal.info(
+        "the PIN was not written to the settings; unless tedge-p11-server knows it: tedge config set device.cryptoki.pin <PIN>"
+      )
     if (input.secret("so-pin") !== undefined)
       yield* terminal.info("--so-pin was not used: a token is initialised by tedge hsm init only")
   })
@@ -102,9 +108,6 @@ const refuseOtherKey = (
       Result.isFailure(chosen) && chosen.failure._tag === "SigningServiceRefused" && lacksKey(chosen.failure)
     if (isOther || isMissing) return yield* new OtherKeyChosen({ uri: shownUri(uri) })
   })
-
-const pinNotWritten =
-  "the PIN was not written to the settings; unless tedge-p11-server knows it: tedge config set device.cryptoki.pin <PIN>"
 
 /** Each option is already validated; this checks their combination. */
 const keyParameters = (input: CommandInput): Effect.Effect<KeyParameters, OptionsExclude> => {
@@ -130,9 +133,6 @@ interface KeySetting {
   readonly key: string
   readonly profile?: string | undefined
 }
-
-const keySetting = ({ cloud }: CommandInput): KeySetting =>
-  cloud === undefined ? { key: "device.key_uri" } : { key: `${cloud.cloud}.device.key_uri`, profile: cloud.profile }
 
 const selectKey = ({ actors, terminal }: CommandContext, { key, profile }: KeySetting, uri: string) =>
   Effect.gen(function* () {

@@ -43,7 +43,9 @@ export const deleteKey: TokenCommand = (context) =>
       yield* terminal.line("No matching key was found; nothing to delete.")
       return exitCodes.ok
     }
-    yield* refuseKeyInUse(context, key)
+    const users = (yield* namedKeys(context)).filter(({ uri }) => selectsKey(uri, key))
+    if (users.length > 0)
+      return yield* new KeyInUse({ uri: shownUri(key.uri), settings: users.map(({ setting }) => setting) })
     if (settings.cryptoki.mode === "socket") yield* refuseOtherKey(context, key, pin)
     yield* warnOfCertificate(context, key, pin)
     yield* terminal.line(`This key will be permanently deleted from the token:\n  ${shownUri(key.uri)}`)
@@ -97,13 +99,6 @@ const confirmed = ({ prompts }: CommandContext) =>
     answer === undefined ? Effect.fail(new InputClosed({ option: "--force" })) : Effect.succeed(answer)
   )
 
-const refuseKeyInUse = (context: CommandContext, key: KeyDescription) =>
-  Effect.gen(function* () {
-    const users = (yield* namedKeys(context)).filter(({ uri }) => selectsKey(uri, key))
-    if (users.length > 0)
-      return yield* new KeyInUse({ uri: shownUri(key.uri), settings: users.map(({ setting }) => setting) })
-  })
-
 /** Every key URI of the settings, of all clouds and profiles, by setting name. */
 const namedKeys = ({ actors }: CommandContext) =>
   Effect.gen(function* () {
@@ -118,14 +113,17 @@ const namedKeys = ({ actors }: CommandContext) =>
         }))
       )
     )
-    const scope = { setting: "device.cryptoki.uri", uri: onlyIfObject(settings.cryptoki.uri) }
+    const scope = {
+      setting: "device.cryptoki.uri",
+      uri:
+        settings.cryptoki.uri?.object === undefined && settings.cryptoki.uri?.id === undefined
+          ? undefined
+          : settings.cryptoki.uri
+    }
     // A cloud without its own key inherits that of the device.
     const ofClouds = clouds.flat().filter(({ uri }) => uri !== own.uri && !(uri && own.uri && sameTarget(uri, own.uri)))
     return [own, ...ofClouds, scope].flatMap(({ setting, uri }) => (uri === undefined ? [] : [{ setting, uri }]))
   })
-
-const onlyIfObject = (uri: Pkcs11Uri | undefined) =>
-  uri?.object === undefined && uri?.id === undefined ? undefined : uri
 
 /** Whether the setting's URI selects this key; token attributes missing in either do not distinguish them. */
 export const selectsKey = (uri: Pkcs11Uri, key: KeyDescription): boolean =>

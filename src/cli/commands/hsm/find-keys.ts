@@ -1,11 +1,11 @@
-/** The keys selected by a URI, a label and an id. */
+/** The keys selected by a URI, a label and an id (CKA_ID). */
 import { Effect } from "effect"
 import type { PinGiven } from "../../../messages/cryptoki.ts"
-import { SelectorGivenTwice } from "../../../messages/hsm.ts"
+import { KeyIdInvalid, SelectorGivenTwice } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
+import { keyIdProblem } from "../../../messages/token-names.ts"
 import type { CommandInput } from "../../command-line/command-spec.ts"
-import { idOption } from "./key-id.ts"
 import { isOnToken, otherTokenSelected } from "./other-token.ts"
 import { askLimits, type CommandContext, selectorFor } from "./token-command.ts"
 
@@ -34,3 +34,21 @@ export const findKeys = (context: CommandContext, filter: Pkcs11Uri, pin: PinGiv
     if (other !== undefined) return yield* otherTokenSelected(wanted, other.uri)
     return keys.filter((key) => matchesObject(filter, key))
   })
+
+/** As typed by people: pairs of hex digits, with optional spaces and colons between the bytes. */
+const parseKeyId = (text: string): Effect.Effect<Uint8Array, KeyIdInvalid> => {
+  const parts = text.split(/[\s:]+/).filter((part) => part !== "")
+  const refuse = (reason: KeyIdInvalid["reason"]) => Effect.fail(new KeyIdInvalid({ text, reason }))
+  if (parts.length === 0) return refuse("empty")
+  if (parts.some((part) => /[^0-9a-fA-F]/.test(part))) return refuse("notHex")
+  if (parts.some((part) => part.length % 2 === 1)) return refuse("halfByte")
+  const bytes = Buffer.from(parts.join(""), "hex")
+  return keyIdProblem(bytes) === undefined ? Effect.succeed(new Uint8Array(bytes)) : refuse("tooLong")
+}
+
+/** `--id`; undefined: not given. */
+export const idOption = (input: CommandInput): Effect.Effect<Uint8Array | undefined, KeyIdInvalid> =>
+  input.given("id") ? parseKeyId(input.text("id") ?? "") : Effect.succeed(undefined)
+
+/** Lower case hex, without separators. */
+export const printKeyId = (id: Uint8Array): string => Buffer.from(id).toString("hex")

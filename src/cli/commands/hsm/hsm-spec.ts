@@ -19,75 +19,6 @@ const jsonOption: OptionSpec = { name: "json", summary: "Print JSON instead of t
 
 const tokenArgument = (summary: string): ArgumentSpec => ({ name: "TOKEN", optional: true, summary })
 
-/**
- * Options of thin-edge's newer create-key, for scripts written for it. A new key is always created, and a token never
- * initialised here, so `--force-new` and `--so-pin` have no effect.
- */
-const createKeyOptionsOfThinEdge: ReadonlyArray<OptionSpec> = [
-  { name: "force-new", summary: "Create a new key. Nothing else is done without it, either", hidden: true },
-  {
-    name: "so-pin",
-    value: "SO_PIN",
-    summary: "Not used: tedge hsm init initialises a token",
-    secret: true,
-    hidden: true
-  },
-  { name: "token-label", value: "TOKEN_LABEL", summary: "The token, by its label", hidden: true }
-]
-
-/** The options of thin-edge's document, in its words. */
-const createKeyOptions: ReadonlyArray<OptionSpec> = [
-  ...createKeyOptionsOfThinEdge,
-  {
-    name: "label",
-    value: "LABEL",
-    summary: "Human readable description (CKA_LABEL attribute) for the key",
-    defaultValue: "tedge"
-  },
-  {
-    name: "id",
-    value: "ID",
-    summary: "Key identifier for the keypair (CKA_ID attribute).",
-    details: [
-      "If provided and no object exists on the token with the same ID, this will be the ID of the new keypair. If an object with this ID already exists, the operation will return an error. If not provided, a random ID will be generated and used by the keypair.",
-      'The id shall be provided as a sequence of hex digits without `0x` prefix, optionally separated by spaces, e.g. `--id 010203` or `-id "01 02 03"`.'
-    ]
-  },
-  {
-    name: "type",
-    value: "TYPE",
-    summary: "The type of the key",
-    choices: ["rsa", "ecdsa"],
-    defaultValue: "ecdsa"
-  },
-  {
-    name: "bits",
-    value: "BITS",
-    summary: "The size of the RSA keys in bits. Should only be used with --type rsa",
-    choices: ["2048", "3072", "4096"],
-    defaultValue: "2048"
-  },
-  {
-    name: "curve",
-    value: "CURVE",
-    summary: "The curve (size) of the ECDSA key. Should only be used with --type ecdsa",
-    choices: ["p256", "p384"],
-    defaultValue: "p256"
-  },
-  {
-    ...pinOption,
-    details: [
-      "This flag can be used to provide a PIN when creating a new key without needing to update tedge-config, which can be helpful when initializing keys on new tokens.",
-      "Note that in contrast to the URI of the key, which will be written to tedge-config automatically when the keypair is created, PIN will not be written automatically and may be needed to written manually using tedge config set (if not using tedge-p11-server with the correct default PIN)."
-    ]
-  },
-  {
-    name: "outfile-pubkey",
-    value: "OUTFILE_PUBKEY",
-    summary: "Path where public key will be saved when a keypair is generated"
-  }
-]
-
 export const createKeyHsmSpec: CommandSpec = {
   name: "create-key-hsm",
   summary: "Generate a new keypair on the PKCS11 token and select it to be used.",
@@ -95,7 +26,68 @@ export const createKeyHsmSpec: CommandSpec = {
     "Can be used to generate an RSA or an ECDSA keypair. When using RSA, `--bits` is used to set the size of the key, when using ECDSA, `--curve` is used.",
     "After the key is generated, tedge config is updated to use the new key using `device.key_uri` property. Depending on the selected cloud, we use `device.key_uri` setting for that cloud, e.g. `create-key-hsm c8y` will write to `c8y.device.key_uri`."
   ],
-  options: createKeyOptions,
+  options: [
+    // Of thin-edge's newer create-key, for scripts written for it. A new key is always created, and a token never initialised
+    // here, so `--force-new` and `--so-pin` have no effect.
+    { name: "force-new", summary: "Create a new key. Nothing else is done without it, either", hidden: true },
+    {
+      name: "so-pin",
+      value: "SO_PIN",
+      summary: "Not used: tedge hsm init initialises a token",
+      secret: true,
+      hidden: true
+    },
+    { name: "token-label", value: "TOKEN_LABEL", summary: "The token, by its label", hidden: true },
+    // Of thin-edge's document, in its words.
+    {
+      name: "label",
+      value: "LABEL",
+      summary: "Human readable description (CKA_LABEL attribute) for the key",
+      defaultValue: "tedge"
+    },
+    {
+      name: "id",
+      value: "ID",
+      summary: "Key identifier for the keypair (CKA_ID attribute).",
+      details: [
+        "If provided and no object exists on the token with the same ID, this will be the ID of the new keypair. If an object with this ID already exists, the operation will return an error. If not provided, a random ID will be generated and used by the keypair.",
+        'The id shall be provided as a sequence of hex digits without `0x` prefix, optionally separated by spaces, e.g. `--id 010203` or `-id "01 02 03"`.'
+      ]
+    },
+    {
+      name: "type",
+      value: "TYPE",
+      summary: "The type of the key",
+      choices: ["rsa", "ecdsa"],
+      defaultValue: "ecdsa"
+    },
+    {
+      name: "bits",
+      value: "BITS",
+      summary: "The size of the RSA keys in bits. Should only be used with --type rsa",
+      choices: ["2048", "3072", "4096"],
+      defaultValue: "2048"
+    },
+    {
+      name: "curve",
+      value: "CURVE",
+      summary: "The curve (size) of the ECDSA key. Should only be used with --type ecdsa",
+      choices: ["p256", "p384"],
+      defaultValue: "p256"
+    },
+    {
+      ...pinOption,
+      details: [
+        "This flag can be used to provide a PIN when creating a new key without needing to update tedge-config, which can be helpful when initializing keys on new tokens.",
+        "Note that in contrast to the URI of the key, which will be written to tedge-config automatically when the keypair is created, PIN will not be written automatically and may be needed to written manually using tedge config set (if not using tedge-p11-server with the correct default PIN)."
+      ]
+    },
+    {
+      name: "outfile-pubkey",
+      value: "OUTFILE_PUBKEY",
+      summary: "Path where public key will be saved when a keypair is generated"
+    }
+  ],
   arguments: [
     {
       ...tokenArgument("The URI of the token where the keypair should be created."),

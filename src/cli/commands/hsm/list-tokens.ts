@@ -4,7 +4,7 @@ import type { TokenDescription, UserPinState } from "../../../messages/cryptoki.
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { shownText } from "../../../messages/shown-text.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
-import { cardsRefused } from "./card-access.ts"
+import { cardsRefused } from "./token-access.ts"
 import { askLimits, readTokenSettings, type TokenCommand } from "./token-command.ts"
 
 export const listTokens: TokenCommand = (context) =>
@@ -13,7 +13,13 @@ export const listTokens: TokenCommand = (context) =>
     yield* readTokenSettings(context, { secrets: "optional" })
     const tokens = yield* actors.cryptoki.ask("ListTokens", undefined, { within: askLimits.list })
     if (input.on("json")) {
-      yield* terminal.answer(`${JSON.stringify(tokens.map(asJson), null, 2)}\n`)
+      yield* terminal.answer(
+        `${JSON.stringify(
+          tokens.map((token) => ({ ...token, uri: shownUri(token.uri) })),
+          null,
+          2
+        )}\n`
+      )
       return exitCodes.ok
     }
     if (tokens.length === 0) {
@@ -25,14 +31,7 @@ export const listTokens: TokenCommand = (context) =>
     return exitCodes.ok
   })
 
-const asJson = (token: TokenDescription) => ({ ...token, uri: shownUri(token.uri) })
-
 /** Only when action is needed: thin-edge's own block, which scripts parse, has no such line. */
-const pinLine = ({ userPin = "ready" }: TokenDescription): ReadonlyArray<string> => {
-  const words = pinWords[userPin]
-  return words === undefined ? [] : [`  User PIN:     ${words}`]
-}
-
 const pinWords: Readonly<Record<UserPinState, string | undefined>> = {
   notNeeded: undefined,
   ready: undefined,
@@ -42,12 +41,13 @@ const pinWords: Readonly<Record<UserPinState, string | undefined>> = {
   locked: "locked"
 }
 
-const block = (token: TokenDescription): string =>
-  [
+const block = (token: TokenDescription): string => {
+  const pin = pinWords[token.userPin ?? "ready"]
+  return [
     `Slot ${token.slot}`,
     `  Label:        ${token.initialized ? token.label : "<uninitialized>"}`,
     `  Initialized:  ${token.initialized ? "yes" : "no"}`,
-    ...pinLine(token),
+    ...(pin === undefined ? [] : [`  User PIN:     ${pin}`]),
     `  Model:        ${token.model}`,
     `  Manufacturer: ${token.manufacturer}`,
     `  Serial:       ${token.serial}`,
@@ -56,3 +56,4 @@ const block = (token: TokenDescription): string =>
   ]
     .map(shownText)
     .join("\n")
+}

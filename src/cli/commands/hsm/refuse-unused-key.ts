@@ -50,18 +50,19 @@ const hasLabel = ({ actors }: CommandContext, { token, label }: NewKey) =>
   )
 
 /** An environment variable would continue to select the previous key. */
-export const refuseShadowed = ({ actors }: CommandContext, selector: SettingChoice) =>
+export const refuseShadowed = (
+  { actors }: CommandContext,
+  selector: {
+    readonly key: string
+    readonly profile?: string | undefined
+  }
+) =>
   Effect.flatMap(actors.config.ask("Get", selector, { within: askLimits.read }), ({ key, source }) =>
     source?.kind === "variable" ? Effect.fail(new SettingShadowed({ key, variable: source.variable })) : Effect.void
   ).pipe(
     // The first setting of a profile creates it.
     Effect.catchTag("UnknownProfile", () => Effect.void)
   )
-
-interface SettingChoice {
-  readonly key: string
-  readonly profile?: string | undefined
-}
 
 const hidesKey = (scope: Pkcs11Uri | undefined, named: Pkcs11Uri): boolean =>
   mergeScope(scope, named).conflicts.length > 0

@@ -1,12 +1,16 @@
 /**
- * Files that are not accessible to the user that loads the module: a token whose files are unreadable appears missing.
+ * What is not accessible to the user that loads the module: files, or the card readers of pcscd. A token whose files are
+ * unreadable appears missing.
  */
-import { dirname } from "node:path"
+import { basename, dirname } from "node:path"
+import { Effect } from "effect"
 import { type ModuleFile, moduleFiles } from "../../../actors/cryptoki/host/module-files.ts"
 import { withTpmStore } from "../../../actors/cryptoki/host/tpm-store.ts"
-import { explainClosed } from "../../../messages/explain/platform.ts"
+import { explainClosed, explainPcscdRefuses } from "../../../messages/explain/platform.ts"
+import type { Explanation } from "../../../messages/explain.ts"
 import type { ClosedToUser } from "../../../messages/platform.ts"
-import type { CryptokiSettings } from "../../../messages/settings/resolved-settings.ts"
+import type { CryptokiSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
+import { pcscdServes } from "../../../platform/sockets/pcscd.ts"
 import { userName } from "../../../platform/users/accounts.ts"
 import { serviceUser } from "../../../platform/users/service-user.ts"
 import { type AccessUser, closedTo, isMember } from "../../../platform/users/user-access.ts"
@@ -66,7 +70,12 @@ export const tokenAccess = ({ cryptoki, configDir }: AccessSettings, environment
   const shut = new Set(closed.map(({ closed }) => closed))
   return {
     user: user.name,
-    closed: closed.filter((one, at) => closed.findIndex((other) => sameFix(one, other)) === at),
+    closed: closed.filter(
+      (one, at) =>
+        closed.findIndex((other) =>
+          one.group === undefined ? one.closed === other.closed : one.group === other.group
+        ) === at
+    ),
     hasOpenToken: files.some(({ isToken, path }) => isToken && ![...shut].some((one) => path.startsWith(one)))
   }
 }
@@ -79,9 +88,6 @@ const filesOf = (
   const ofModule = withTpmStore(environment, { modulePath, home: user.home, configDir, isOther })
   return moduleFiles(modulePath, ofModule, user.home)
 }
-
-const sameFix = (one: ClosedToUser, other: ClosedToUser): boolean =>
-  one.group === undefined ? one.closed === other.closed : one.group === other.group
 
 interface Loader extends AccessUser {
   readonly home: string
@@ -96,3 +102,21 @@ const loadingUser = (configDir: string): Loader | undefined => {
   const groups = process.getgroups?.() ?? []
   return { name: userName(uid), uid, gid, groups, home: process.env.HOME ?? "/", who: "caller" }
 }
+
+/** Whether pcscd denies that user its readers. Call when no token was found. Undefined: pcscd is not the reason. */
+export const cardsRefused = ({
+  cryptoki,
+  configDir
+}: Pick<Settings, "cryptoki" | "configDir">): Effect.Effect<Explanation | undefined> => {
+  const module = cryptoki.mode === "module" ? cryptoki.modulePath : undefined
+  if (module === undefined || withoutCards.test(basename(module))) return Effect.succeed(undefined)
+  const user = serviceUser(configDir)
+  if (user.kind === "unusable") return Effect.succeed(undefined)
+  const name = user.kind === "user" ? user.name : userName(process.getuid?.() ?? 0)
+  return Effect.map(pcscdServes(user.kind === "user" ? user : undefined), (serves) =>
+    serves === false ? explainPcscdRefuses(name, user.kind === "user") : undefined
+  )
+}
+
+/** Modules whose tokens are not cards. */
+const withoutCards = /softhsm|tpm2|ckteec|cryptoauth|p11-kit/

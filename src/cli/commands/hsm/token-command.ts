@@ -51,9 +51,6 @@ export const askLimits = {
   generate: "11 minutes"
 } as const
 
-const parsedUri = (text: string): Effect.Effect<Pkcs11Uri, InvalidPkcs11Uri> =>
-  Result.match(parsePkcs11Uri(text), { onFailure: Effect.fail, onSuccess: Effect.succeed })
-
 /** TOKEN as given, or the token with this label; undefined: not given. */
 export const tokenArgument = (
   input: CommandInput,
@@ -63,7 +60,7 @@ export const tokenArgument = (
   if (text !== undefined && label !== undefined)
     return Effect.fail(new OptionsExclude({ option: "--token-label", other: "TOKEN" }))
   if (text === undefined) return Effect.succeed(label === undefined ? undefined : { token: label })
-  return parsedUri(text)
+  return Result.match(parsePkcs11Uri(text), { onFailure: Effect.fail, onSuccess: Effect.succeed })
 }
 
 /** The settings of the named cloud, or without a cloud; refused if they configure no token. */

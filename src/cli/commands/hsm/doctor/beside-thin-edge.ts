@@ -82,7 +82,11 @@ const dropInCheck = ({ pass, fail }: Examination, { settings, theirs, services }
 /** On this device. Another device with the same id shows in the state of the connection. */
 const holdersCheck = ({ pass, fail }: Examination, { settings, theirs, process, ours }: Looked) => {
   const name = "device id in the cloud"
-  const marker = join(settings.configDir, "mosquitto-conf", `${instanceOf(settings)}-bridge.conf`)
+  const marker = join(
+    settings.configDir,
+    "mosquitto-conf",
+    `${instanceName(settings.cloud.name, settings.cloud.profile)}-bridge.conf`
+  )
   const holders = [
     ...(ours.process === undefined ? [] : [`${ours.unit} (process ${ours.process})`]),
     ...(typeof process === "number" && hasOwnBridge(process) ? [`${theirs} (process ${process})`] : []),
@@ -116,8 +120,6 @@ const renewalCheck = ({ pass, fail }: Examination, { settings, services }: Looke
 
 /** `/usr/bin/tedge reconnect c8y`, and not `tedge-hsm`. */
 const thinEdgeCommand = /(^|[\s/='"])tedge\s/m
-
-const instanceOf = ({ cloud }: CloudSettings): string => instanceName(cloud.name, cloud.profile)
 
 const wordsOf = ({ cloud: { name, profile } }: CloudSettings): string =>
   profile === undefined ? name : `${name} --profile ${profile}`

@@ -17,11 +17,9 @@ import { askLimits, type CommandContext, type TokenCommand } from "../token-comm
 import { besideThinEdgeChecks } from "./beside-thin-edge.ts"
 import { certificateChecks, type TokenKey } from "./certificate.ts"
 import { connectionChecks } from "./connection.ts"
+import { machineCheck, serviceFileChecks, settingsPlaceChecks } from "./device-files.ts"
 import { type Check, examine } from "./examination.ts"
-import { machineCheck } from "./machine.ts"
 import { serverChecks } from "./server.ts"
-import { serviceFileChecks } from "./service-files.ts"
-import { settingsPlaceChecks } from "./settings-places.ts"
 import { tokenChecks } from "./token.ts"
 
 export const doctor: TokenCommand = (context) =>
