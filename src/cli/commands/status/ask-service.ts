@@ -8,11 +8,13 @@ import { ServiceDown, StatusForbidden, StatusNotShown, StatusTimedOut } from "..
 import type { Snapshot } from "../../../messages/status/snapshot.ts"
 import { parseStatusLine } from "../../../messages/status/status-line.ts"
 import { isBad } from "../../../messages/status/verdict.ts"
+import { runCommand } from "../../../platform/process/run-command.ts"
 import { askJsonLine } from "../../../platform/sockets/json-lines-socket.ts"
 import { connectUnix } from "../../../platform/sockets/socket-io.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
+import { wallNow } from "../../../runtime/primitives/wall-time.ts"
 import { namedHere } from "../../terminal/terminal.ts"
 import type { ServiceReport } from "./report.ts"
-import { type ManagedState, managedState } from "./service-state.ts"
 
 export interface AskedService {
   readonly name: string
@@ -44,7 +46,8 @@ export const reportOfSnapshot = (
 
 const judged = ({ name, failure }: AskedService, report: UnjudgedReport): ServiceReport => {
   const isShown = report.state === "up" || report.snapshot !== undefined
-  const said = failure === undefined ? report : { ...(isShown ? report : unknown(name)), ...explain(failure) }
+  const shown: UnjudgedReport = isShown ? report : { name, state: "unknown" }
+  const said = failure === undefined ? report : { ...shown, ...explain(failure) }
   const { error, hint } = said
   return {
     ...said,
@@ -61,8 +64,6 @@ const reportOf = ({ name }: AskedService, manager: ServiceManager | undefined, s
   const log = manager?.whereToLook(name)
   return { ...about, state: "unknown", ...explain(new StatusNotShown({ service: name, detail, reason: "other", log })) }
 }
-
-const unknown = (name: string): UnjudgedReport => ({ name, state: "unknown" })
 
 const queryService = (
   service: AskedService,
@@ -103,7 +104,10 @@ const queryService = (
           const dialled = socketPath === undefined ? "ENOENT" : yield* dial(socketPath)
           if (socketPath !== undefined && isForbidden(dialled))
             return withoutReport(new StatusForbidden({ service: name, path: socketPath }))
-          return isListening(dialled) ? { ...about, state: "up" } : { ...about, ...stopped(service, managed) }
+          // EAGAIN: its connection queue is full.
+          return dialled === "" || dialled === "EAGAIN"
+            ? { ...about, state: "up" }
+            : { ...about, ...stopped(service, managed) }
         })
       }
     })
@@ -122,9 +126,6 @@ const dial = (path: string): Effect.Effect<string> =>
     Effect.as(""),
     Effect.catch(({ code }) => Effect.succeed(code))
   )
-
-/** EAGAIN: its connection queue is full. */
-const isListening = (code: string): boolean => code === "" || code === "EAGAIN"
 
 const isForbidden = (code: string): boolean => code === "EACCES" || code === "EPERM"
 
@@ -154,3 +155,42 @@ const sinceOf = (managed: ManagedState | undefined): Pick<UnjudgedReport, "since
   managed?.since === undefined ? {} : { since: managed.since }
 
 const answerMs = 1_000
+
+interface ManagedState {
+  readonly isActive: boolean
+  /** The manager's term: `inactive`, `failed`. */
+  readonly state: string | undefined
+  /** Milliseconds since 1970. */
+  readonly since: number | undefined
+}
+
+/** The service manager's state of a service that does not respond. Source: systemctl(1), `show`. Undefined: not reported. */
+const managedState = (
+  service: string,
+  manager: ServiceManager | undefined
+): Effect.Effect<ManagedState | undefined> => {
+  if (manager === undefined) return Effect.succeed(undefined)
+  if (manager.name === "systemd") return unitState(service)
+  return manager.isActive(service).pipe(
+    Effect.map((isActive) => ({ isActive, state: isActive ? "active" : "inactive", since: undefined })),
+    Effect.timeoutOrElse({ duration: limitMs, orElse: () => Effect.succeed(undefined) }),
+    Effect.catch(() => Effect.succeed(undefined))
+  )
+}
+
+const unitState = (service: string): Effect.Effect<ManagedState | undefined> =>
+  Effect.gen(function* () {
+    const properties = "ActiveState,LoadState,StateChangeTimestampMonotonic"
+    const end = yield* runCommand(["systemctl", "show", `--property=${properties}`, service], limitMs)
+    if (end.kind !== "exited" || end.code !== 0) return undefined
+    const { ActiveState, LoadState, StateChangeTimestampMonotonic } = Object.fromEntries(
+      end.stdout.split("\n").map((line) => line.split(/=(.*)/s))
+    )
+    if (LoadState === "not-found") return { isActive: false, state: "not installed", since: undefined }
+    if (typeof ActiveState !== "string") return undefined
+    const changed = Number(StateChangeTimestampMonotonic ?? 0) / 1_000
+    const since = changed > 0 ? Math.round((yield* wallNow) - ((yield* monotonicNow) - changed)) : undefined
+    return { isActive: ActiveState === "active", state: ActiveState, since }
+  })
+
+const limitMs = 1_000

@@ -1,12 +1,11 @@
 /** The rows of one connection. */
 
-import type { BridgeFacts, CertificateFacts, DirectionFacts, LinkFacts } from "../../../messages/status/snapshot.ts"
+import type { CertificateFacts, DirectionFacts, LinkFacts } from "../../../messages/status/snapshot.ts"
 import { isRefused, subscriptionFault } from "../../../messages/status/subscription-fault.ts"
 import { cloudSummaries } from "../../command-line/command-spec.ts"
 import { namedHere } from "../../terminal/terminal.ts"
-import { bytes, rate, span, sparkline } from "./in-words.ts"
+import { bytes, perSecond, rate, span, sparkline } from "./in-words.ts"
 import { nameOf } from "./plain-lines.ts"
-import { perSecond } from "./rates.ts"
 import type { ConnectionReport, ServiceReport } from "./report.ts"
 import { bad, doubtful, heading, type Part, type Row, row } from "./rows.ts"
 import { keyRows, managedRows } from "./service-rows.ts"
@@ -23,7 +22,12 @@ export const connectionRows = (one: ConnectionReport, at: number, sparkWidth: nu
     ...faultRows(connection?.link),
     ...certificateRow(connection?.certificate ?? one.certificate, at),
     ...(snapshot?.key === undefined ? [] : keyRows(snapshot.key, at, connection?.handshake)),
-    ...(bridge === undefined ? [] : bridgeRows(bridge, sparkWidth)),
+    ...(bridge === undefined
+      ? []
+      : [
+          ...directionRows("to cloud", bridge.outbound, sparkWidth),
+          ...directionRows("from cloud", bridge.inbound, sparkWidth)
+        ]),
     ...(connection === undefined ? [] : reconnectRow(connection.link, at)),
     ...row("broker", broker && host(broker), broker && linkState(broker, at)),
     ...faultRows(broker),
@@ -46,13 +50,16 @@ const why = ({ service }: ConnectionReport, at: number): ReadonlyArray<Row> => {
     ...links.flatMap((link) => [
       ...row("why", link?.error === undefined ? undefined : bad(`${host(link)}: ${link.error}`)),
       ...row("next step", link?.hint && namedHere(link.hint)),
-      ...row("next try", link && nextTry(link, at))
+      ...row(
+        "next try",
+        link &&
+          (link.retry_at === undefined
+            ? `attempt ${link.attempt ?? 1} is being made`
+            : `in ${span(Math.max(0, link.retry_at - at))}`)
+      )
     ])
   ]
 }
-
-const nextTry = ({ retry_at, attempt }: LinkFacts, at: number): string =>
-  retry_at === undefined ? `attempt ${attempt ?? 1} is being made` : `in ${span(Math.max(0, retry_at - at))}`
 
 const faultRows = (link: LinkFacts | undefined): ReadonlyArray<Row> =>
   (link?.faults ?? []).flatMap((fault) => {
@@ -83,11 +90,6 @@ const days = (ms: number): string => {
   const whole = Math.floor(ms / 86_400_000)
   return whole >= 2 ? `${whole} days` : span(ms)
 }
-
-const bridgeRows = ({ outbound, inbound }: BridgeFacts, sparkWidth: number): ReadonlyArray<Row> => [
-  ...directionRows("to cloud", outbound, sparkWidth),
-  ...directionRows("from cloud", inbound, sparkWidth)
-]
 
 const directionRows = (label: string, facts: DirectionFacts, sparkWidth: number): ReadonlyArray<Row> => {
   const { messages, octets } = perSecond(facts.history)

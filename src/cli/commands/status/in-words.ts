@@ -1,4 +1,5 @@
 /** Formats numbers of a snapshot. */
+import type { History } from "../../../messages/status/snapshot.ts"
 
 /** `3 d 4 h`, `5 min 10 s`: two units at most. */
 export const span = (ms: number): string => {
@@ -44,3 +45,12 @@ export const sparkline = (values: ReadonlyArray<number>, width: number): string 
 }
 
 const blocks = [..."▁▂▃▄▅▆▇█"]
+
+/** Current throughput of a direction of the bridge: from the last two complete buckets of its history. */
+export const perSecond = ({ bucket_ms, messages, bytes }: History): { messages: number; octets: number } => {
+  const mean = (values: ReadonlyArray<number>) => {
+    const over = values.slice(-3, -1)
+    return over.length === 0 ? 0 : (over.reduce((sum, value) => sum + value, 0) * 1000) / (over.length * bucket_ms)
+  }
+  return { messages: mean(messages), octets: mean(bytes) }
+}

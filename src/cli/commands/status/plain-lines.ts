@@ -1,8 +1,7 @@
 /** `tedge status --watch` without a terminal: every second one line per connection and service. */
 import { terminalLine } from "../../../messages/explain/explanation.ts"
 import { shownText } from "../../../messages/shown-text.ts"
-import { bytes, rate, span } from "./in-words.ts"
-import { perSecond } from "./rates.ts"
+import { bytes, perSecond, rate, span } from "./in-words.ts"
 import type { ConnectionReport, ServiceReport, StatusReport } from "./report.ts"
 
 export const plainLines = ({ at, connections, services, note, hint }: StatusReport): ReadonlyArray<string> => {

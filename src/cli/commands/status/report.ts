@@ -52,10 +52,8 @@ export const exitCodeOf = ({ connections, services, note }: StatusReport): numbe
   if (all.some(({ bad }) => bad)) return exitCodes.down
   // A configured connection without a socket is not among them.
   const isUnknown =
-    note !== undefined || all.some(({ state }) => state === "unknown") || connections.some(hasWrongSettings)
+    note !== undefined ||
+    all.some(({ state }) => state === "unknown") ||
+    connections.some(({ service }) => service.state === "up" && service.error !== undefined)
   return isUnknown ? exitCodes.failed : exitCodes.ok
 }
-
-/** It runs with the settings it read before. */
-const hasWrongSettings = ({ service }: ConnectionReport): boolean =>
-  service.state === "up" && service.error !== undefined

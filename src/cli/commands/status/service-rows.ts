@@ -1,5 +1,5 @@
 /** The rows of a service: its key and tokens, its clients, its process. */
-import type { ActorNode, KeyFacts, SignatureFacts, TokenFacts } from "../../../messages/status/snapshot.ts"
+import type { KeyFacts, SignatureFacts, TokenFacts } from "../../../messages/status/snapshot.ts"
 import { isGivenUp } from "../../../messages/status/verdict.ts"
 import { bytes, duration, span } from "./in-words.ts"
 import type { ServiceReport } from "./report.ts"
@@ -38,13 +38,16 @@ export const keyRows = (
     ? row("key", "none: the connection uses a password")
     : [
         ...row("key", uri, place, path),
-        ...(via === "file" ? [] : row("signatures", ...signatureParts(signatures, at), resumed(handshake))),
+        ...(via === "file"
+          ? []
+          : row(
+              "signatures",
+              ...signatureParts(signatures, at),
+              handshake === "resumed" ? "the TLS session was resumed without one" : undefined
+            )),
         ...tokens.flatMap((token) => row("token", ...tokenParts(token, at, tokens.length > 1)))
       ]
 }
-
-const resumed = (handshake: "signed" | "resumed" | undefined): string | undefined =>
-  handshake === "resumed" ? "the TLS session was resumed without one" : undefined
 
 const signatureParts = (
   { count, failed, last }: SignatureFacts,
@@ -96,11 +99,14 @@ export const managedRows = ({ name, manager, snapshot }: ServiceReport, at: numb
       `process ${pid}`,
       snapshot.silent === true ? doubtful("part of it does not answer") : undefined
     ),
-    ...snapshot.actors.filter(isGivenUp).flatMap((actor) => row("given up", ...givenUp(actor)))
+    ...snapshot.actors
+      .filter(isGivenUp)
+      .flatMap((actor) =>
+        row(
+          "given up",
+          bad(actor.reason === undefined ? actor.name : `${actor.name}: ${actor.reason}`),
+          actor.retry_in_ms === undefined ? undefined : `tried again in ${span(actor.retry_in_ms)}`
+        )
+      )
   ]
 }
-
-const givenUp = ({ name, reason, retry_in_ms }: ActorNode): ReadonlyArray<Part | string | undefined> => [
-  bad(reason === undefined ? name : `${name}: ${reason}`),
-  retry_in_ms === undefined ? undefined : `tried again in ${span(retry_in_ms)}`
-]

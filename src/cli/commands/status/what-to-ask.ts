@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { Effect, Result } from "effect"
 import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
 import { certificateFacts } from "../../../actors/status/certificate-facts.ts"
-import type { ConfigFileUnreadable, ConfigProtocol, ReadRefusal, SectionLeftOut } from "../../../messages/config.ts"
+import type { ConfigProtocol, ReadRefusal } from "../../../messages/config.ts"
 import type { Explanation } from "../../../messages/explain/explanation.ts"
 import { explain } from "../../../messages/explain.ts"
 import { bridgeService, bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
@@ -49,8 +49,14 @@ export const whatToAsk = (
       onSuccess: (read) =>
         read.connections.length > 0 ? Effect.succeed(read) : Effect.fail(new NothingConnected(wanted)),
       onFailure: (failure) => {
-        if (wanted.profile !== undefined && isOfTheProfile(failure)) return Effect.fail(failure)
-        const reported = failure._tag === "ConfigFileUnreadable" ? withGroupHint(failure) : failure
+        // Not configured; running services do not matter.
+        if (wanted.profile !== undefined && (failure._tag === "UnknownProfile" || failure._tag === "ProfileNotUsable"))
+          return Effect.fail(failure)
+        // A member of the services' group may read them, so becoming root is not the only fix.
+        const reported =
+          failure._tag === "ConfigFileUnreadable" && ["EACCES", "EPERM"].includes(failure.code)
+            ? new StatusSettingsForbidden({ path: failure.path })
+            : failure
         const running = bySockets(configDir, wanted, explain(reported))
         return running.connections.length + running.services.length > 0
           ? Effect.succeed(running)
@@ -58,13 +64,6 @@ export const whatToAsk = (
       }
     })
   )
-
-/** Not configured; running services do not matter. */
-const isOfTheProfile = ({ _tag }: ReadRefusal): boolean => _tag === "UnknownProfile" || _tag === "ProfileNotUsable"
-
-/** A member of the services' group may read them, so becoming root is not the only fix. */
-const withGroupHint = (failure: ConfigFileUnreadable): ConfigFileUnreadable | StatusSettingsForbidden =>
-  failure.code === "EACCES" || failure.code === "EPERM" ? new StatusSettingsForbidden({ path: failure.path }) : failure
 
 const limit = { within: "10 seconds" } as const
 
@@ -94,7 +93,15 @@ const connectionsOf = (config: ActorRef<ConfigProtocol>, { cloud, profile }: Wan
         ...configured(profiles.filter((one) => isWanted(one.cloud.profile))),
         ...leftOut
           .filter((one) => one.isConfigured && isWanted(one.profile))
-          .map((one) => notAsked(name, one, bridgeUnitName(installation, name, one.profile)))
+          .map((one) => ({
+            cloud: name,
+            ...(one.profile !== undefined && { profile: one.profile }),
+            service: {
+              name: bridgeUnitName(installation, name, one.profile),
+              startedBy: undefined,
+              failure: one.failure
+            }
+          }))
       ])
     ),
     (read) => read.flat()
@@ -103,12 +110,6 @@ const connectionsOf = (config: ActorRef<ConfigProtocol>, { cloud, profile }: Wan
 
 const configured = (all: ReadonlyArray<CloudSettings>): ReadonlyArray<AskedConnection> =>
   all.filter(({ cloud }) => cloud.url !== undefined).map(asked)
-
-const notAsked = (cloud: CloudName, { profile, failure }: SectionLeftOut, unit: string): AskedConnection => ({
-  cloud,
-  ...(profile !== undefined && { profile }),
-  service: { name: unit, startedBy: undefined, failure }
-})
 
 const asked = (settings: CloudSettings): AskedConnection => {
   const { cloud, certificate, cryptoki } = settings

@@ -6,11 +6,10 @@
  */
 import { timingSafeEqual } from "node:crypto"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { isIPv6 } from "node:net"
+import { isIPv4, isIPv6 } from "node:net"
 import { Effect, type Scope } from "effect"
-import { PageNotServed } from "../../../../messages/status/refusals.ts"
+import { ListenRefused, PageNotServed } from "../../../../messages/status/refusals.ts"
 import { codeOf } from "../../../../platform/process/error-code.ts"
-import type { ListenAddress } from "./listen-address.ts"
 
 export interface PageFiles {
   readonly html: string
@@ -131,3 +130,24 @@ const headers = {
 
 const maxWatchers = 32
 const maxUnread = 4_194_304
+
+/** `--listen`: a loopback address of this machine, with optional port. */
+interface ListenAddress {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+}
+
+export const defaultAddress: ListenAddress = { host: "127.0.0.1", port: 0 }
+
+export const parseListenAddress = (text: string): Effect.Effect<ListenAddress, ListenRefused> => {
+  const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d{1,5}))?$/.exec(text) ?? []
+  const host = isIPv6(text) ? text : (bracketed ?? plain ?? "")
+  const port = isIPv6(text) ? 0 : Number(portText ?? 0)
+  const isAddress = bracketed === undefined ? isIPv4(host) || isIPv6(text) || host === "localhost" : isIPv6(bracketed)
+  if (!isAddress || port > 65_535) return Effect.fail(new ListenRefused({ address: text, reason: "malformed" }))
+  // Loopback. Source: RFC 1122, 3.2.1.3 (g); RFC 4291, 2.5.3.
+  return host === "localhost" || /^127\.\d+\.\d+\.\d+$/.test(host) || /^(0{0,4}:){2,7}0{0,3}1$/.test(host)
+    ? Effect.succeed({ host: host === "localhost" ? "127.0.0.1" : host, port })
+    : Effect.fail(new ListenRefused({ address: text, reason: "notLoopback" }))
+}

@@ -3,18 +3,21 @@ import { randomBytes } from "node:crypto"
 import { Effect } from "effect"
 import type { PageRefusal } from "../../../../messages/status/refusals.ts"
 import type { Terminal } from "../../../terminal/terminal.ts"
-import { defaultAddress, parseListenAddress } from "./listen-address.ts"
-import { servePage } from "./page-server.ts"
+import { defaultAddress, parseListenAddress, servePage } from "./page-server.ts"
 import { type Followed, serviceFeed } from "./service-feed.ts"
 
-interface StatusPage {
-  /** Finds the current services. */
-  readonly look: Effect.Effect<Followed>
-  /** From `--listen`. */
-  readonly listen: string | undefined
-}
-
-export const showStatusPage = (terminal: Terminal, { look, listen }: StatusPage): Effect.Effect<never, PageRefusal> =>
+export const showStatusPage = (
+  terminal: Terminal,
+  {
+    look,
+    listen
+  }: {
+    /** Finds the current services. */
+    readonly look: Effect.Effect<Followed>
+    /** From `--listen`. */
+    readonly listen: string | undefined
+  }
+): Effect.Effect<never, PageRefusal> =>
   Effect.scoped(
     Effect.gen(function* () {
       const address = listen === undefined ? defaultAddress : yield* parseListenAddress(listen)

@@ -1,7 +1,7 @@
 /** Where the status page may be served: on this machine only. */
 import { Effect, Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { parseListenAddress } from "../../../../../src/cli/commands/status/page/listen-address.ts"
+import { parseListenAddress } from "../../../../../src/cli/commands/status/page/page-server.ts"
 import { tunnelTo } from "../../../../../src/cli/commands/status/page/status-page.ts"
 
 const parsed = (text: string) => Effect.runSync(Effect.result(parseListenAddress(text)))
