@@ -6,7 +6,9 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Redacted } from "effect"
+import { bridgeService } from "../../messages/installation/bridge-service.ts"
 import { PinFileUnusable } from "../../messages/p11-server.ts"
+import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { errorCode } from "../../platform/process/error-code.ts"
 
 interface FilePin {
@@ -45,11 +47,9 @@ export const pinCredential = (
 ): { readonly path: string; readonly isThere: boolean } | undefined => {
   const directory = environment.CREDENTIALS_DIRECTORY
   if (directory === undefined || directory === "") return undefined
-  const path = join(directory, credentialName)
+  const path = join(directory, "tedge-pin")
   return { path, isThere: existsSync(path) }
 }
-
-const credentialName = "tedge-pin"
 
 /** PKCS#11 leaves the length to the token; no token accepts more. */
 const longestPin = 255
@@ -74,4 +74,24 @@ const lineOf = (bytes: Uint8Array): string | undefined => {
   } catch {
     return undefined
   }
+}
+
+/**
+ * For a mapper that uses the token itself: an unusable or missing credential is refused, as another PIN must not be tried in
+ * its place. A PIN of the environment has precedence over it.
+ */
+export const refuseUnusableCredential = (
+  settings: CloudSettings,
+  environment: Readonly<NodeJS.ProcessEnv> = process.env
+): Effect.Effect<void, PinFileUnusable> => {
+  const { mode, pin, pinSource } = settings.cryptoki
+  const credential = pinCredential(environment)
+  if (mode !== "module" || credential === undefined || pinSource?.kind === "variable") return Effect.void
+  const { unit } = bridgeService(settings)
+  const { path, isThere } = credential
+  if (isThere) return Effect.asVoid(readPinFile(path, unit))
+  const { key } = settings.cloud.device
+  return pin === undefined && key.pin === undefined && key.uri?.pinValue === undefined
+    ? Effect.fail(new PinFileUnusable({ path, unit, reason: "noCredential", code: "" }))
+    : Effect.void
 }

@@ -7,7 +7,7 @@ import { Duration, Effect, type Scope } from "effect"
 import type { ChildSpec } from "../../../runtime/actor.ts"
 import { reasonOf } from "../../../runtime/reason.ts"
 import { cellOf } from "../../../runtime/ref.ts"
-import type { AnyChild, GraphNode, SupervisorHandle, SupervisorSpec } from "../../../runtime/supervision.ts"
+import type { GraphNode, SupervisorHandle, SupervisorSpec } from "../../../runtime/supervision.ts"
 
 /** Supervisors with their strategy, actors with their mailboxes, `->` for the actors they send to. */
 export const treeText = (spec: SupervisorSpec): string => `${[supervisorLine(spec), ...branches(spec)].join("\n")}\n`
@@ -16,10 +16,11 @@ const branches = ({ children }: SupervisorSpec): ReadonlyArray<string> =>
   children.flatMap((child, index) => {
     const isLast = index === children.length - 1
     const below = "kind" in child ? [] : branches(child)
-    return [`${isLast ? "'-" : "|-"} ${line(child)}`, ...below.map((text) => `${isLast ? "  " : "| "} ${text}`)]
+    return [
+      `${isLast ? "'-" : "|-"} ${"kind" in child ? actorLine(child) : supervisorLine(child)}`,
+      ...below.map((text) => `${isLast ? "  " : "| "} ${text}`)
+    ]
   })
-
-const line = (child: AnyChild): string => ("kind" in child ? actorLine(child) : supervisorLine(child))
 
 const supervisorLine = ({ name, strategy, intensity, onExhausted }: SupervisorSpec): string => {
   const often = `${intensity.max} restarts in ${Duration.format(Duration.fromInputUnsafe(intensity.within))}`
@@ -44,14 +45,14 @@ export const nodeText = (node: GraphNode): string => {
     `handled=${handled}`,
     handled === 0 ? "" : `wait=${mean(node.waitMs, handled)}ms handling=${mean(node.handlingMs, handled)}ms`,
     ...node.handling.map(({ message, forMs }) => `busy=${message}(${Math.round(forMs)}ms)`),
-    ...counters.map((counter) => (node[counter] === 0 ? "" : `${counter}=${node[counter]}`)),
+    ...(["held", "restarts", "dropped", "coalesced", "refused", "deadLetters", "lateAnswers"] as const).map(
+      (counter) => (node[counter] === 0 ? "" : `${counter}=${node[counter]}`)
+    ),
     node.retryInMs === undefined ? "" : `retry=${Math.round(node.retryInMs / 1000)}s`,
     node.parkedFor === undefined ? "" : `reason="${reasonOf(node.parkedFor)}"`
   ]
   return parts.filter((part) => part !== "").join(" ")
 }
-
-const counters = ["held", "restarts", "dropped", "coalesced", "refused", "deadLetters", "lateAnswers"] as const
 
 const mean = (sum: number, count: number): string => (sum / count).toFixed(1)
 

@@ -28,7 +28,7 @@ export const livePin = <E>(settings: CloudSettings, read: Effect.Effect<CloudSet
     onFailure: () => false,
     onSuccess: (now) => {
       const found = pinsOf(now)
-      if (!isSameKey(found.key, known.key) || isSamePin(found.pin, known.pin)) return false
+      if (nameOf(found.key) !== nameOf(known.key) || isSamePin(found.pin, known.pin)) return false
       known = found
       return true
     }
@@ -63,8 +63,6 @@ const pinsOf = ({ cloud, cryptoki }: CloudSettings): Pins => {
   const { key } = cloud.device
   return { key, pin: key.uri?.pinValue ?? key.pin ?? cryptoki.pin }
 }
-
-const isSameKey = (one: KeySelector, other: KeySelector): boolean => nameOf(one) === nameOf(other)
 
 const nameOf = ({ uri }: KeySelector): string => shownUri(uri ?? {})
 

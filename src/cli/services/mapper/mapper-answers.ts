@@ -1,6 +1,5 @@
 /** What a mapper answers on its socket besides its status: to `tedge connect`, `tedge hsm doctor` and Prometheus. */
 import { Effect, Option } from "effect"
-import type { BridgeStatus } from "../../../messages/bridge.ts"
 import { explain } from "../../../messages/explain.ts"
 import type { LinkStatus } from "../../../messages/mqtt.ts"
 import {
@@ -23,7 +22,20 @@ export const mapperAnswer = (
   switch (question.ask) {
     case "status":
       return bridge.ask("Status", undefined, { within: "5 seconds" }).pipe(
-        Effect.map((status) => statusAnswer(service, status)),
+        Effect.map(
+          (status): StatusAnswer => ({
+            version: socketVersion,
+            answer: "status",
+            service,
+            pid: process.pid,
+            bridge: {
+              health: status.health,
+              local: linkAnswer(status.local),
+              cloud: linkAnswer(status.cloud),
+              counters: status.counters
+            }
+          })
+        ),
         Effect.catch(() => Effect.succeed(trouble("the bridge does not answer")))
       )
     case "metrics":
@@ -63,14 +75,6 @@ export const mapperAnswer = (
       )
   }
 }
-
-const statusAnswer = (service: string, { health, local, cloud, counters }: BridgeStatus): StatusAnswer => ({
-  version: socketVersion,
-  answer: "status",
-  service,
-  pid: process.pid,
-  bridge: { health, local: linkAnswer(local), cloud: linkAnswer(cloud), counters }
-})
 
 const linkAnswer = (status: LinkStatus): LinkAnswer => {
   switch (status._tag) {

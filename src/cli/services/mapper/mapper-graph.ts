@@ -77,8 +77,10 @@ const makePlaces: Effect.Effect<Places> = Effect.all({
   health: address<HealthProtocol>({ name: "mapper/health", mailbox: healthMailbox })
 })
 
-const treeOf = (parts: MapperParts, places: Places) =>
-  ({
+const treeOf = (parts: MapperParts, places: Places) => {
+  const { cryptoki, local, service, cloud, bridge, health } = places
+  const { plan } = parts
+  return {
     name: "mapper",
     strategy: "one_for_one",
     intensity: { max: 3, within: "1 minute" },
@@ -91,29 +93,24 @@ const treeOf = (parts: MapperParts, places: Places) =>
         intensity: { max: 5, within: "1 minute" },
         backoff: { initial: "1 second", maximum: "1 minute", factor: 2, jitter: 0.2, resetAfter: "5 minutes" },
         onExhausted: "park",
-        children: [child(places.cryptoki, parts.cryptoki, { restart: "permanent" })]
+        children: [child(cryptoki, parts.cryptoki, { restart: "permanent" })]
       },
       linksOf(parts, places),
-      healthOf(parts, places),
-      bridgeOf(parts, places)
+      child(
+        health,
+        healthBehaviour(plan.health, { serviceLink: service.ref, bridgeLink: local.ref, cloudLink: cloud.ref }),
+        { restart: "permanent", peers: [service.ref, local.ref, cloud.ref] }
+      ),
+      child(bridge, bridgeBehaviour(plan.bridge, { local: local.ref, cloud: cloud.ref, health: health.ref }), {
+        restart: "permanent",
+        // The links redeliver what it had not acknowledged.
+        onRestart: "deadLetter",
+        stopWithin: "30 seconds",
+        peers: [local.ref, cloud.ref, health.ref]
+      })
     ]
-  }) as const
-
-const healthOf = ({ plan }: MapperParts, { health, service, local, cloud }: Places) =>
-  child(
-    health,
-    healthBehaviour(plan.health, { serviceLink: service.ref, bridgeLink: local.ref, cloudLink: cloud.ref }),
-    { restart: "permanent", peers: [service.ref, local.ref, cloud.ref] }
-  )
-
-const bridgeOf = ({ plan }: MapperParts, { bridge, local, cloud, health }: Places) =>
-  child(bridge, bridgeBehaviour(plan.bridge, { local: local.ref, cloud: cloud.ref, health: health.ref }), {
-    restart: "permanent",
-    // The links redeliver what it had not acknowledged.
-    onRestart: "deadLetter",
-    stopWithin: "30 seconds",
-    peers: [local.ref, cloud.ref, health.ref]
-  })
+  } as const
+}
 
 const linksOf = ({ plan, connect }: MapperParts, { cryptoki, local, service, cloud, bridge, health }: Places) => {
   const reach = connect(cryptoki.ref)

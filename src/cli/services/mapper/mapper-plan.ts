@@ -271,9 +271,8 @@ const bridgeLogNames = { target: "MQTT bridge", name: "MQTT bridge", isSecond: f
 
 /** Size limit for the local broker: above the cloud's, so that the bridge can name the message that is too large. */
 const largestPacketOf = ({ maxPayloadSize }: CloudSettings["cloud"]): number =>
-  Math.max(maxPayloadSize, oneMebibyte) + topicAndHeader
+  Math.max(maxPayloadSize, 1024 * 1024) + topicAndHeader
 
-const oneMebibyte = 1024 * 1024
 const topicAndHeader = 128 * 1024
 
 const localWithinMs = 5_000

@@ -1,13 +1,5 @@
 /** Spec of `tedge-mapper`. Source: thin-edge, mapper process. */
-import { cloudCommands, globalOptions, type OptionSpec, type Program } from "../../command-line/command-spec.ts"
-
-const graphOption: OptionSpec = {
-  name: "graph",
-  summary: "Print the actors of the mapper and exit.",
-  details: [
-    "Supervisors with their strategies, actors with their mailboxes, and the actors each sends to. For the actors of a running mapper and their queues, send it SIGUSR1 and read its log."
-  ]
-}
+import { cloudCommands, globalOptions, type Program } from "../../command-line/command-spec.ts"
 
 export const mapperProgram: Program = {
   version: __VERSION__,
@@ -18,7 +10,19 @@ export const mapperProgram: Program = {
     details: [
       "Runs until stopped. With the device's key in a token, the token signs for each new connection to the cloud."
     ],
-    commands: cloudCommands.map((command) => ({ ...command, options: [...(command.options ?? []), graphOption] }))
+    commands: cloudCommands.map((command) => ({
+      ...command,
+      options: [
+        ...(command.options ?? []),
+        {
+          name: "graph",
+          summary: "Print the actors of the mapper and exit.",
+          details: [
+            "Supervisors with their strategies, actors with their mailboxes, and the actors each sends to. For the actors of a running mapper and their queues, send it SIGUSR1 and read its log."
+          ]
+        }
+      ]
+    }))
   }
 }
 

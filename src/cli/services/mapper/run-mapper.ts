@@ -12,7 +12,6 @@ import { logLine } from "../../../messages/explain/explanation.ts"
 import { explainServerStart } from "../../../messages/explain/p11-server.ts"
 import { explain, type Failure } from "../../../messages/explain.ts"
 import { bridgeService, bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
-import type { PinFileUnusable } from "../../../messages/p11-server.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 import { acquireFileLock } from "../../../platform/files/file-lock.ts"
 import { makeDirectories } from "../../../platform/files/given-files.ts"
@@ -27,6 +26,7 @@ import { startConfigActor } from "../../compose/compose-config.ts"
 import { behaviourFor } from "../../compose/compose-cryptoki.ts"
 import { logText } from "../../terminal/actor-log.ts"
 import { processTerminal } from "../../terminal/terminal.ts"
+import { refuseUnusableCredential } from "../pin-file.ts"
 import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
 import { withTelemetry } from "../telemetry/telemetry.ts"
 import { logGraphWhenAsked, treeText } from "./graph-text.ts"
@@ -38,7 +38,6 @@ import { planMapper } from "./mapper-plan.ts"
 import { mapperProgram } from "./mapper-spec.ts"
 import { mapperStatus } from "./mapper-status.ts"
 import { logMemoryEvery } from "./memory-log.ts"
-import { refuseUnusableCredential } from "./pin-credential.ts"
 import { retryWithClock, retryWithNetwork } from "./retry-watches.ts"
 
 /** `untilStopped` completes when the mapper is to stop. */
@@ -51,14 +50,16 @@ export const runMapper =
     const serving = Effect.scoped(visible.around(serve(input, untilStopped, visible, metrics)))
     const telemetry = { service, version: mapperProgram.version }
     return (input.on("graph") ? serving : withTelemetry(serving, telemetry, metrics.record)).pipe(
-      Effect.catch((failure) => Effect.as(Effect.logError(logLine(explained(failure))), exitCodes.failed)),
+      Effect.catch((failure) =>
+        Effect.as(
+          Effect.logError(logLine(failure._tag === "PinFileUnusable" ? explainServerStart(failure) : explain(failure))),
+          exitCodes.failed
+        )
+      ),
       Effect.annotateLogs({ target: input.installation.bridgeCommand }),
       Effect.provideService(Scheduler.Scheduler, turnScheduler())
     )
   }
-
-const explained = (failure: Failure | PinFileUnusable) =>
-  failure._tag === "PinFileUnusable" ? explainServerStart(failure) : explain(failure)
 
 const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: Visible, metrics: MapperMetrics) =>
   Effect.gen(function* () {

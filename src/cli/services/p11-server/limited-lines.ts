@@ -25,10 +25,8 @@ export const limitedKind = (event: P11ServerEvent): string | undefined => {
   }
 }
 
-export const limitedTokenKind = ({ _tag }: CryptokiEvent): string | undefined => limitedTokenKinds[_tag]
-
-/** Repeated for each URI that a client invents. */
-const limitedTokenKinds: Readonly<Partial<Record<CryptokiEvent["_tag"], string>>> = {
+/** As `limitedKind`: repeated for each URI that a client invents. */
+export const limitedTokenKinds: Readonly<Partial<Record<CryptokiEvent["_tag"], string>>> = {
   SeveralTokensMatched: "several tokens match a URI",
   SeveralKeysMatched: "several keys match a URI"
 }

@@ -23,16 +23,19 @@ export const checkModuleFile = ({ modulePath, hostUser }: ServerSettings): Effec
     }
   })
 
-interface ModuleLook {
-  readonly settings: ServerSettings
-  readonly manager: ServiceManager
-  readonly status: TokenStatus
-  readonly shown: ServerStatus
-}
-
 /** Fails when the module cannot be loaded at all. */
 export const lookAtModule = (
-  { settings, manager, status, shown }: ModuleLook,
+  {
+    settings,
+    manager,
+    status,
+    shown
+  }: {
+    readonly settings: ServerSettings
+    readonly manager: ServiceManager
+    readonly status: TokenStatus
+    readonly shown: ServerStatus
+  },
   cryptoki: ActorRef<CryptokiProtocol>
 ): Effect.Effect<void, ModuleNotLoaded> =>
   Effect.gen(function* () {

@@ -37,7 +37,7 @@ import {
 import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
 import { withTelemetry } from "../telemetry/telemetry.ts"
 import { closedFile } from "./closed-file.ts"
-import { limitedKind, limitedTokenKind, logLeftOut } from "./limited-lines.ts"
+import { limitedKind, limitedTokenKinds, logLeftOut } from "./limited-lines.ts"
 import { checkModuleFile, lookAtModule } from "./module-look.ts"
 import { p11ServerProgram } from "./p11-server-spec.ts"
 import { readServerSettings, type ServerSettings } from "./read-settings.ts"
@@ -243,7 +243,7 @@ const onCryptokiEvent = (service: Service, event: CryptokiEvent): Effect.Effect<
     yield* shown.onToken(event)
     metrics.recordToken(event)
     if (status.note(event)) yield* manager.status(status.line())
-    const kind = limitedTokenKind(event)
+    const kind = limitedTokenKinds[event._tag]
     if (kind === undefined || lines.admits(kind)) yield* logText(explainCryptokiEvent(event))
   })
 

@@ -46,8 +46,8 @@ export const readExporterSettings = (
     return {
       url,
       headers: headersIn(environment[variableOf("HEADERS", name, environment)] ?? ""),
-      protocol: choice(variableOf("PROTOCOL", name, environment), protocols, environment, warn),
-      compression: choice(variableOf("COMPRESSION", name, environment), compressions, environment, warn),
+      protocol: choice(variableOf("PROTOCOL", name, environment), ["http/protobuf", "http/json"], environment, warn),
+      compression: choice(variableOf("COMPRESSION", name, environment), ["none", "gzip"], environment, warn),
       timeoutMs: positive(variableOf("TIMEOUT", name, environment), 10_000, environment, warn),
       everyMs
     }
@@ -59,7 +59,7 @@ export const readExporterSettings = (
   return {
     traces: signal("TRACES", everyMs("OTEL_BSP_SCHEDULE_DELAY", 5_000)),
     metrics: signal("METRICS", everyMs("OTEL_METRIC_EXPORT_INTERVAL", 60_000)),
-    temporality: choice(temporality, temporalities, environment, warn),
+    temporality: choice(temporality, ["cumulative", "delta"], environment, warn),
     resource: {
       serviceName: environment.OTEL_SERVICE_NAME || attributes["service.name"] || service,
       serviceVersion: attributes["service.version"] ?? version,
@@ -169,7 +169,3 @@ const checkSampler = (environment: Environment, warn: Warn): void => {
 
 const unusable = (variable: string, text: string, wanted: string, used: string): string =>
   `${variable}: '${text.slice(0, 32)}' is not ${wanted}, ${used} is used`
-
-const protocols = ["http/protobuf", "http/json"] as const
-const compressions = ["none", "gzip"] as const
-const temporalities = ["cumulative", "delta"] as const

@@ -8,8 +8,7 @@ import { OtlpExporter, OtlpMetrics, OtlpSerialization, OtlpTracer } from "effect
 import type { Measurement } from "../../../runtime/measurements.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/process-time.ts"
 import { KindOfWork } from "../../../runtime/span.ts"
-import { collectorClient } from "./collector-client.ts"
-import { type ExportOutcome, exportOutcome } from "./export-outcome.ts"
+import { collectorClient, type ExportOutcome, exportOutcome } from "./collector-client.ts"
 import {
   type ExporterSettings,
   readExporterSettings,
@@ -37,7 +36,10 @@ export const startExporter = async (
   const settings = readExporterSettings(options, environment)
   // Ended in parallel, as a collector may not respond to either.
   const scopes = { traces: Scope.makeUnsafe(), metrics: Scope.makeUnsafe() }
-  const started = await Effect.runPromise(withoutEnvironment(start(settings, scopes, tell)))
+  // Validated before: Effect ends with a defect on an invalid variable.
+  const started = await Effect.runPromise(
+    Effect.provideService(start(settings, scopes, tell), ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown({}))
+  )
   const metrics = settings.metrics === undefined ? undefined : new ExportedMetrics()
   return {
     tracer: started === undefined ? undefined : guarded(started, samplerOf(environment)),
@@ -49,9 +51,6 @@ export const startExporter = async (
     }
   }
 }
-
-/** Validated before: Effect ends with a defect on an invalid variable. */
-const withoutEnvironment = Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown({}))
 
 const start = (
   { traces, metrics, temporality, resource }: ExporterSettings,
@@ -106,24 +105,21 @@ const withoutUnits = (layer: typeof OtlpSerialization.layerJson): typeof OtlpSer
 const guarded = (tracer: Tracer.Tracer, isSampled: Sampler): Tracer.Tracer => ({
   span: (options) => {
     const isRoot = options.parent._tag === "None"
-    const sampled = options.sampled && (!isRoot || isSampled(options.name, workIn(options), processMonotonicMs()))
+    const sampled =
+      options.sampled &&
+      (!isRoot || isSampled(options.name, Context.get(options.annotations, KindOfWork), processMonotonicMs()))
     const span = tracer.span({ ...options, sampled })
     const end = span.end.bind(span)
     return Object.assign(span, {
       end: (time: bigint, exit: Exit.Exit<unknown, unknown>) => {
         const name = failureName(exit)
         if (name !== undefined) span.attribute("error.type", name)
-        end(time, name === undefined ? withoutFailure(exit) : Exit.fail({ message: name }))
+        const withoutFailure = exit._tag === "Success" ? Exit.void : Exit.interrupt()
+        end(time, name === undefined ? withoutFailure : Exit.fail({ message: name }))
       }
     })
   }
 })
-
-const workIn = ({ annotations }: { readonly annotations: Context.Context<never> }): string =>
-  Context.get(annotations, KindOfWork)
-
-const withoutFailure = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void> =>
-  exit._tag === "Success" ? Exit.void : Exit.interrupt()
 
 /** Undefined: success, or interrupted. */
 const failureName = (exit: Exit.Exit<unknown, unknown>): string | undefined => {

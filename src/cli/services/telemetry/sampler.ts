@@ -30,13 +30,12 @@ export const samplerOf = (environment: Environment, random: () => number = Math.
 }
 
 /** Empty: the default. */
-export const isSampler = (name: string): boolean => name.trim() === "" || samplers.includes(plainName(name))
+export const isSampler = (name: string): boolean =>
+  name.trim() === "" || ["always_on", "always_off", "traceidratio"].includes(plainName(name))
 
 /** Whether the argument is valid for the sampler; only `traceidratio` needs one. */
 export const isShare = (name: string, argument: string): boolean =>
   plainName(name) !== "traceidratio" || argument === "" || isFraction(argument)
-
-const samplers = ["always_on", "always_off", "traceidratio"]
 
 /** Every trace starts here, so the parent-based samplers are the same. */
 const plainName = (name: string): string =>

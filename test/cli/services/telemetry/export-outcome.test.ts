@@ -2,7 +2,7 @@
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { afterEach, describe, expect, it } from "vitest"
-import { exportOutcome } from "../../../../src/cli/services/telemetry/export-outcome.ts"
+import { exportOutcome } from "../../../../src/cli/services/telemetry/collector-client.ts"
 import { type Exporter, startExporter } from "../../../../src/cli/services/telemetry/exporter.ts"
 
 const hint = "check OTEL_EXPORTER_OTLP_ENDPOINT and the collector"
