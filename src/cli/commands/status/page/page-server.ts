@@ -6,7 +6,7 @@
  */
 import { timingSafeEqual } from "node:crypto"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { isIPv4, isIPv6 } from "node:net"
+import { isIPv4, isIPv6, type Socket } from "node:net"
 import { Effect, type Scope } from "effect"
 import { ListenRefused, PageNotServed } from "../../../../messages/status/refusals.ts"
 import { codeOf } from "../../../../platform/process/error-code.ts"
@@ -53,7 +53,19 @@ const inUrl = (host: string): string => (isIPv6(host) ? `[${host}]` : host)
 const listen = ({ host, port }: ListenAddress, page: ServedPage): Effect.Effect<Server, PageNotServed> =>
   Effect.callback((resume) => {
     const watchers = new Set<ServerResponse>()
-    const server = createServer((request, response) => answer(page, watchers, request, response))
+    /** Connections of which no request had the secret, the oldest first. */
+    const strangers = new Set<Socket>()
+    const server = createServer(limits, (request, response) => {
+      if (knowsSecret(page, request)) strangers.delete(request.socket)
+      else response.setHeader("connection", "close")
+      return answer(page, watchers, request, response)
+    })
+    server.on("connection", (socket: Socket) => {
+      strangers.add(socket)
+      socket.on("close", () => strangers.delete(socket))
+      const [oldest] = strangers
+      if (strangers.size > maxStrangers) oldest?.destroy()
+    })
     // Also of accept(2) later, for lack of memory: the next client is accepted again.
     server.on("error", (error) => {
       const code = codeOf(error)
@@ -70,8 +82,8 @@ const answer = (
 ): ServerResponse => {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   if (!isOfThisMachine(request.headers.host)) return end(response, 403)
-  const [, given = "", path] = /^\/([^/?]*)(?:\/([^?]*))?/.exec(request.url ?? "") ?? []
-  if (!isSecret(given, page.secret)) return end(response, 404)
+  if (!knowsSecret(page, request)) return end(response, 404)
+  const { path } = partsOf(request)
   if (request.method !== "GET" && request.method !== "HEAD") return end(response.setHeader("allow", "GET, HEAD"), 405)
   switch (path) {
     case undefined:
@@ -111,6 +123,14 @@ const stream = (feed: PageFeed, watchers: Set<ServerResponse>, response: ServerR
 const isOfThisMachine = (host: string | undefined): boolean =>
   host !== undefined && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d{1,5})?$/i.test(host)
 
+const partsOf = ({ url = "" }: IncomingMessage) => {
+  const [, given = "", path] = /^\/([^/?]*)(?:\/([^?]*))?/.exec(url) ?? []
+  return { given, path }
+}
+
+const knowsSecret = (page: ServedPage, request: IncomingMessage): boolean =>
+  isSecret(partsOf(request).given, page.secret)
+
 const isSecret = (given: string, secret: string): boolean => {
   const [a, b] = [Buffer.from(given), Buffer.from(secret)]
   return a.length === b.length && timingSafeEqual(a, b)
@@ -128,6 +148,9 @@ const headers = {
   "cache-control": "no-store"
 } as const
 
+/** Any local user can connect: without the secret for a short time only, and one more replaces the oldest. */
+const maxStrangers = 64
+const limits = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 }
 const maxWatchers = 32
 const maxUnread = 4_194_304
 

@@ -1,6 +1,6 @@
 /** The server behind the status page: whom it answers, and with what headers. */
 import { type IncomingMessage, request } from "node:http"
-import { Server } from "node:net"
+import { connect, Server, type Socket } from "node:net"
 import { Effect, type Scope } from "effect"
 import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { type PageFeed, servePage } from "../../../../../src/cli/commands/status/page/page-server.ts"
@@ -42,6 +42,25 @@ const get = (url: URL, path: string, options: { readonly method?: string; readon
     })
       .on("error", reject)
       .end()
+  })
+
+const stream = (url: URL) =>
+  new Promise<{ readonly response: IncomingMessage; readonly until: (text: string) => Promise<void> }>((resolve) => {
+    request({ host: url.hostname, port: url.port, path: `${url.pathname}events` }, (response) => {
+      let seen = ""
+      const looking = new Set<() => void>()
+      response.setEncoding("utf8").on("data", (text: string) => {
+        seen += text
+        for (const look of looking) look()
+      })
+      const until = (text: string) =>
+        new Promise<void>((found) => {
+          const look = () => void (seen.includes(text) && found())
+          looking.add(look)
+          look()
+        })
+      resolve({ response, until })
+    }).end()
   })
 
 const statusOf = async (...asked: Parameters<typeof get>) => (await get(...asked)).response.statusCode
@@ -94,6 +113,35 @@ describe("the server", () => {
   })
 })
 
+describe("clients without the secret", () => {
+  it("hold a bounded number of connections, and keep nobody with the secret out", () =>
+    served(async (url, { watchers }) => {
+      const tab = await stream(url)
+      await tab.until('data: {"first":true}')
+      let closed = 0
+      let flood: ReadonlyArray<Socket> = []
+      await new Promise<void>((resolve) => {
+        flood = Array.from({ length: 200 }, () =>
+          connect({ host: url.hostname, port: Number(url.port) })
+            .on("error", () => {})
+            .on("close", () => ++closed === 200 - 64 && resolve())
+        )
+      })
+      expect(await statusOf(url, url.pathname)).toBe(200)
+      for (const send of watchers) send('{"second":true}')
+      await tab.until('data: {"second":true}')
+      tab.response.destroy()
+      for (const socket of flood) socket.destroy()
+    }))
+
+  it("get one answer for each connection", () =>
+    served(async (url) => {
+      const connectionOf = async (...asked: Parameters<typeof get>) => (await get(...asked)).response.headers.connection
+      expect(await connectionOf(url, "/wrong/")).toBe("close")
+      expect(await connectionOf(url, url.pathname)).toBe("keep-alive")
+    }))
+})
+
 describe("a request", () => {
   it("without the last slash of the address, as some terminals copy it, gets there", () =>
     served(async (url) => {
@@ -141,25 +189,6 @@ describe("a request", () => {
 })
 
 describe("the stream of events", () => {
-  const stream = (url: URL) =>
-    new Promise<{ readonly response: IncomingMessage; readonly until: (text: string) => Promise<void> }>((resolve) => {
-      request({ host: url.hostname, port: url.port, path: `${url.pathname}events` }, (response) => {
-        let seen = ""
-        const looking = new Set<() => void>()
-        response.setEncoding("utf8").on("data", (text: string) => {
-          seen += text
-          for (const look of looking) look()
-        })
-        const until = (text: string) =>
-          new Promise<void>((found) => {
-            const look = () => void (seen.includes(text) && found())
-            looking.add(look)
-            look()
-          })
-        resolve({ response, until })
-      }).end()
-    })
-
   it("begins with what is known, goes on with what happens, for two tabs alike", () =>
     served(async (url, { watchers }) => {
       const [one, other] = [await stream(url), await stream(url)]
