@@ -32,7 +32,8 @@ export const renderScreen = (report: StatusReport, style: ScreenStyle, height?: 
     name,
     state,
     bad,
-    lines: inLines(rows)
+    lines: inLines(rows),
+    headingLines: inLines(rows.slice(0, 1)).length
   })
   const blocks = [
     ...report.connections.map((one) => block(nameOf(one), one, connectionRows(one, report.at, sparkWidth))),
@@ -53,8 +54,13 @@ export const renderScreen = (report: StatusReport, style: ScreenStyle, height?: 
     const fitting = joined(withSummary(count))
     if (fitting.length <= height) return fitting
   }
-  const [first = [], rest = []] = withSummary(1)
-  return [...first.slice(0, Math.max(height - rest.length - 1, 1)), "…", ...rest].slice(0, height)
+  const [worst] = ordered
+  if (worst === undefined) return all.slice(0, height)
+  const [, rest = []] = withSummary(1)
+  const headings = worst.lines.slice(0, worst.headingLines)
+  const more = rest.slice(0, Math.max(0, height - headings.length - 1))
+  const shown = [...headings, ...notes.flat(), ...worst.lines.slice(headings.length)]
+  return [...shown.slice(0, Math.max(headings.length, height - more.length - 1)), "…", ...more].slice(0, height)
 }
 
 interface Judged {
@@ -65,6 +71,7 @@ interface Judged {
 interface Block extends Judged {
   readonly name: string
   readonly lines: ReadonlyArray<string>
+  readonly headingLines: number
 }
 
 const joined = (parts: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> =>

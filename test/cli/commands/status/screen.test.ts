@@ -95,6 +95,16 @@ describe("the screen", () => {
     expect(renderScreen(report, style, 200)).toEqual(renderScreen(report, style))
   })
 
+  it.each([20, 30, 60])("shows the whole state of the worst on a terminal of 5 lines and %i columns", (width) => {
+    const report = reports["a link is down, a token away, a service stopped"]
+    if (report === undefined) throw new Error("no report")
+    for (const noted of [report, { ...report, note: "'/etc/tedge/tedge.toml' cannot be read: permission denied" }]) {
+      const lines = renderScreen(noted, { width, hasColour: false }, 5)
+      expect(lines.length).toBeLessThanOrEqual(5)
+      expect(lines.join(" ")).toMatch(/^AWS IoT \(aws@second\) down for 10 min /)
+    }
+  })
+
   it("has colour on a terminal only, and none where the user wants none", () => {
     const terminal = { columns: 100, isTTY: true }
     expect(screenStyle(terminal, {})).toEqual({ width: 100, hasColour: true })
