@@ -83,6 +83,8 @@ export class ConfigFileMalformed extends Data.TaggedError("ConfigFileMalformed")
   readonly column: number
   /** The parser's message. */
   readonly reason: string
+  /** Where `tedge status` looks for services, as it does not know run.path. */
+  readonly runPath?: string
 }> {}
 
 /** The file exists and cannot be read. It is not treated as empty. */

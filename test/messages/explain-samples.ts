@@ -442,9 +442,13 @@ export const samples: Samples = {
     new Status.PageNotServed({ address: "127.0.0.1:80", code: "EACCES" })
   ],
   StatusForbidden: [
-    new Status.StatusForbidden({ service: "tedge-mapper-c8y", path: "/run/tedge-actors/tedge-mapper-c8y.sock" })
+    new Status.StatusForbidden({
+      service: "tedge-mapper-c8y",
+      path: "/run/tedge-actors/tedge-mapper-c8y.sock",
+      group: "tedge"
+    })
   ],
-  StatusSettingsForbidden: [new Status.StatusSettingsForbidden({ path: "/etc/tedge/tedge.toml" })],
+  StatusSettingsForbidden: [new Status.StatusSettingsForbidden({ path: "/etc/tedge/tedge.toml", group: "tedge" })],
   StatusTimedOut: [
     new Status.StatusTimedOut({
       service: "tedge-mapper-c8y",

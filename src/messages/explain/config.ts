@@ -53,7 +53,10 @@ export const configSentences = {
   }),
   ConfigFileMalformed: (failure) => ({
     error: `'${failure.path}' is not TOML${failure.line === 0 ? "" : `, line ${failure.line}, column ${failure.column}`}: ${quoted(failure.reason)}`,
-    hint: "fix the line in an editor; nothing was changed"
+    hint:
+      failure.runPath === undefined
+        ? "fix the line in an editor; nothing was changed"
+        : `fix the line in an editor; services are looked for in '${failure.runPath}': with another run.path, set TEDGE_RUN_PATH`
   }),
   ConfigFileUnreadable: (failure) => ({
     error: `'${failure.path}' cannot be read: ${inWords(failure.code)}`,

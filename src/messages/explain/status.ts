@@ -2,7 +2,8 @@
 import type { StatusNotShown, StatusRefusal } from "../status/refusals.ts"
 import { inBrackets, quoted, type Sentences, seconds } from "./explanation.ts"
 
-const joinTheGroup = "run it as root (sudo), or join the group and log in again: sudo usermod -aG tedge <USER>"
+const joinTheGroup = (group: string | undefined): string =>
+  `run it as root (sudo)${group === undefined ? "" : `, or join the group and log in again: sudo usermod -aG ${group} <USER>`}`
 
 const seeLog = (log: string | undefined): string => `see its log${log === undefined ? "" : ` (${log})`}`
 
@@ -23,13 +24,13 @@ export const statusSentences = {
       hint: `name the cloud: tedge config set${option} ${cloud ?? "c8y"}.url <HOST>`
     }
   },
-  StatusForbidden: ({ service, path }) => ({
+  StatusForbidden: ({ service, path, group }) => ({
     error: `'${service}' cannot be queried: '${path}' is accessible to root and to the service's user and group only`,
-    hint: joinTheGroup
+    hint: joinTheGroup(group)
   }),
-  StatusSettingsForbidden: ({ path }) => ({
+  StatusSettingsForbidden: ({ path, group }) => ({
     error: `'${path}' cannot be read: permission denied`,
-    hint: joinTheGroup
+    hint: joinTheGroup(group)
   }),
   StatusTimedOut: ({ service, afterMs, log }) => ({
     error: `'${service}' is running but did not respond within ${seconds(afterMs)}`,

@@ -13,11 +13,15 @@ export class StatusForbidden extends Data.TaggedError("StatusForbidden")<{
   readonly service: string
   /** Its socket. */
   readonly path: string
+  /** Whose members may use it; undefined: none, or unknown. */
+  readonly group: string | undefined
 }> {}
 
 /** The calling user may read neither the settings nor the socket of a running service. */
 export class StatusSettingsForbidden extends Data.TaggedError("StatusSettingsForbidden")<{
   readonly path: string
+  /** As of StatusForbidden. */
+  readonly group: string | undefined
 }> {}
 
 /** The service runs, but does not respond in time. */

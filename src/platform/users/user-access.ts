@@ -39,6 +39,12 @@ export const closedTo = (user: AccessUser, path: string, needs: Access = "r"): C
   }
 }
 
+/** Undefined: none but root's, or unknown; or the calling user may use it. */
+export const groupThatMayUse = (path: string, needs: Access): string | undefined => {
+  const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()]
+  return closedTo({ name: "", uid, gid, groups: process.getgroups?.() ?? [] }, path, needs)?.group
+}
+
 /** A symlink in a directory closed to the caller is not followed: the directory counts then. */
 const resolved = (path: string): string => {
   try {

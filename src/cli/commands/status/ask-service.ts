@@ -11,6 +11,7 @@ import { isBad } from "../../../messages/status/verdict.ts"
 import { runCommand } from "../../../platform/process/run-command.ts"
 import { askJsonLine } from "../../../platform/sockets/json-lines-socket.ts"
 import { connectUnix } from "../../../platform/sockets/socket-io.ts"
+import { groupThatMayUse } from "../../../platform/users/user-access.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { wallNow } from "../../../runtime/primitives/wall-time.ts"
 import { namedHere } from "../../terminal/terminal.ts"
@@ -91,7 +92,10 @@ const queryService = (
         return Effect.succeed(notShown(detail, line === tooManyClients ? "busy" : "otherVersion"))
       },
       onFailure: (code): Effect.Effect<UnjudgedReport> => {
-        if (isForbidden(code)) return Effect.succeed(withoutReport(new StatusForbidden({ service: name, path })))
+        if (isForbidden(code))
+          return Effect.succeed(
+            withoutReport(new StatusForbidden({ service: name, path, group: groupThatMayUse(path, "rw") }))
+          )
         if (code === "late" || code === "EAGAIN")
           return Effect.succeed(withoutReport(new StatusTimedOut({ service: name, afterMs: answerMs, log })))
         if (!isNotServed(code)) return Effect.succeed(notShown(detailOf(code), isCutOff(code) ? "cutOff" : "other"))
@@ -103,7 +107,9 @@ const queryService = (
           const { socketPath } = service
           const dialled = socketPath === undefined ? "ENOENT" : yield* dial(socketPath)
           if (socketPath !== undefined && isForbidden(dialled))
-            return withoutReport(new StatusForbidden({ service: name, path: socketPath }))
+            return withoutReport(
+              new StatusForbidden({ service: name, path: socketPath, group: groupThatMayUse(socketPath, "rw") })
+            )
           // EAGAIN: its connection queue is full.
           return dialled === "" || dialled === "EAGAIN"
             ? { ...about, state: "up" }

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { Effect, Result } from "effect"
 import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
 import { certificateFacts } from "../../../actors/status/certificate-facts.ts"
-import type { ConfigProtocol, ReadRefusal } from "../../../messages/config.ts"
+import { ConfigFileMalformed, type ConfigProtocol, type ReadRefusal } from "../../../messages/config.ts"
 import type { Explanation } from "../../../messages/explain/explanation.ts"
 import { explain } from "../../../messages/explain.ts"
 import { bridgeService, bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
@@ -16,6 +16,7 @@ import type { CloudSettings, Settings } from "../../../messages/settings/resolve
 import { type CloudName, cloudNames } from "../../../messages/settings/setting.ts"
 import { NothingConnected, StatusSettingsForbidden } from "../../../messages/status/refusals.ts"
 import { readTomlFile } from "../../../platform/toml/toml-file.ts"
+import { groupThatMayUse } from "../../../platform/users/user-access.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import { openServices } from "../connect/open-services.ts"
 import type { AskedService } from "./ask-service.ts"
@@ -52,18 +53,27 @@ export const whatToAsk = (
         // Not configured; running services do not matter.
         if (wanted.profile !== undefined && (failure._tag === "UnknownProfile" || failure._tag === "ProfileNotUsable"))
           return Effect.fail(failure)
-        // A member of the services' group may read them, so becoming root is not the only fix.
-        const reported =
-          failure._tag === "ConfigFileUnreadable" && ["EACCES", "EPERM"].includes(failure.code)
-            ? new StatusSettingsForbidden({ path: failure.path })
-            : failure
-        const running = bySockets(configDir, wanted, explain(reported))
+        const path = join(configDir, "tedge.toml")
+        const runPath = process.env.TEDGE_RUN_PATH ?? runPathIn(path)
+        const isUnknown = runPath === undefined && failure._tag === "ConfigFileMalformed" && failure.path === path
+        const reported = isUnknown
+          ? new ConfigFileMalformed({ ...failure, runPath: defaultRunPath })
+          : withGroupHint(failure)
+        const running = bySockets(runPath ?? defaultRunPath, wanted, explain(reported))
         return running.connections.length + running.services.length > 0
           ? Effect.succeed(running)
           : Effect.fail(reported)
       }
     })
   )
+
+const defaultRunPath = "/run"
+
+/** A member of the services' group may read them, so becoming root is not the only fix. */
+const withGroupHint = (failure: ReadRefusal): ReadRefusal | StatusSettingsForbidden =>
+  failure._tag === "ConfigFileUnreadable" && ["EACCES", "EPERM"].includes(failure.code)
+    ? new StatusSettingsForbidden({ path: failure.path, group: groupThatMayUse(failure.path, "r") })
+    : failure
 
 const limit = { within: "10 seconds" } as const
 
@@ -138,8 +148,7 @@ const signingService = (settings: Settings, manager: ServiceManager | undefined)
     : [{ name, startedBy: name, socketPath }]
 }
 
-const bySockets = (configDir: string, wanted: Wanted, note: Explanation): WhatToAsk => {
-  const runPath = process.env.TEDGE_RUN_PATH ?? runPathIn(join(configDir, "tedge.toml")) ?? "/run"
+const bySockets = (runPath: string, wanted: Wanted, note: Explanation): WhatToAsk => {
   const names = socketsIn(serviceSocketDir(runPath))
   const connections = names.flatMap((name): ReadonlyArray<AskedConnection> => {
     const [, cloud, profile] = /^tedge-(?:mapper|bridge)-(c8y|az|aws)(?:@(.+))?$/.exec(name) ?? []

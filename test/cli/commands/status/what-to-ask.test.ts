@@ -9,6 +9,7 @@ import { plainLines } from "../../../../src/cli/commands/status/plain-lines.ts"
 import { exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
 import { renderScreen } from "../../../../src/cli/commands/status/screen.ts"
 import { type Wanted, whatToAsk } from "../../../../src/cli/commands/status/what-to-ask.ts"
+import { explain, type Failure } from "../../../../src/messages/explain.ts"
 import { serviceSocketDir, serviceSocketPath } from "../../../../src/messages/service-socket.ts"
 import { connectionState } from "../../../../src/messages/status/verdict.ts"
 import { configBench } from "../../../actors/config/config-bench.ts"
@@ -119,6 +120,15 @@ describe("one wrong line in the settings", () => {
     expect(exitCodeOf(report)).toBe(1)
     expect(exitCodeOf({ ...report, services: [{ name: "x", state: "down", bad: true }] })).toBe(3)
     expect(plainLines({ ...report, hint: "a step" })[0]).toMatch(/^1970\S+Z .*\(a step\)$/)
+  })
+
+  it("that is no TOML hides run.path: the hint says where services were looked for", async () => {
+    toml('[run]\npath = "/elsewhere"\n[c8y\n')
+    const hint = "services are looked for in '/run': with another run.path, set TEDGE_RUN_PATH"
+    const failure = (await refusal(ask({ profile: "none-with-this-name" }))) as Failure
+    expect(explain(failure).hint).toContain(hint)
+    withSockets("tedge-mapper-c8y")
+    expect((await answer(ask({}))).note?.hint).not.toContain("/run'")
   })
 
   it("is the reason where nothing runs", async () => {
