@@ -50,7 +50,7 @@ describe("the documents' commands", () => {
     ({ commands, document }) => commands !== runsUs && !runElsewhere.includes(document)
   )
   for (const { where, commands } of ours)
-    it(`${where} does what it says`, { timeout: 130_000 }, async () => {
+    it(`${where} does what it says`, async () => {
       const { code, stdout, stderr } = await shell(commands)
       expect(code, `${commands}\n${stdout}\n${stderr}`).toBe(0)
     })

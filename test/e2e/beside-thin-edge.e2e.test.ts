@@ -60,7 +60,7 @@ beforeAll(async () => {
   dir = makeTempDir()
   device = await createDevice({ dir, deviceId: "beside-device", pin: "123456" })
   env = { ...device.env, PATH: `${writeMapper()}:${join(executable("tedge-hsm"), "..")}:${process.env.PATH}` }
-}, 120_000)
+})
 
 afterAll(async () => {
   await device?.close()
@@ -68,7 +68,7 @@ afterAll(async () => {
 })
 
 // One device, one life: each test finds the device as the one before left it.
-describe("tedge-hsm beside thin-edge.io's mapper", { timeout: 120_000 }, () => {
+describe("tedge-hsm beside thin-edge.io's mapper", () => {
   it("calls itself so in help, hints and examples", async () => {
     expect((await hsm("connect", "--help")).stdout).toMatch(
       /^Usage: tedge-hsm connect .* {2}tedge-hsm connect c8y --test$/ms

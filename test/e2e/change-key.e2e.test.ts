@@ -18,11 +18,11 @@ beforeAll(async () => {
   dir = makeTempDir()
   device = await createDevice({ dir, deviceId: "changing", pin: "123456" })
   expect((await device.tedge(["connect", "c8y"])).code).toBe(0)
-}, 120_000)
+})
 afterAll(async () => {
   await device.close()
   removeTempDir(dir)
-}, 120_000)
+})
 
 const get = async (key: string) => (await device.tedge(["config", "get", key])).stdout.trim()
 const keyOf = (path: string) =>
@@ -48,7 +48,7 @@ const certify = async (ca: Pick<TestCa, "issueDevice">) => {
 let oldKey: string
 
 // One device, one life: each test finds the device as the one before left it.
-describe("changing the key", { timeout: 120_000 }, () => {
+describe("changing the key", () => {
   it("a new key is made and named; the device goes on connecting with the old one, also after a restart", async () => {
     oldKey = keyOf(await get("device.cert_path"))
     const made = await device.tedge(["hsm", "create-key", "--label", "second"])

@@ -41,7 +41,7 @@ const connectSteps = [
 ]
 
 // One device, one life: each test finds the device as the one before left it.
-describe("a device whose key is in a token", { timeout: 120_000 }, () => {
+describe("a device whose key is in a token", () => {
   it("refuses the connection test while it is not connected", async () => {
     const { code, stderr } = await device.tedge(["connect", "c8y", "--test"])
     expect(code).toBe(1)

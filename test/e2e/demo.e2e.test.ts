@@ -26,7 +26,7 @@ const interruptedAt = (seen: string): Promise<{ readonly code: number | null; re
 describe("the demo", () => {
   const moments = ["$ softhsm2-util", "Creating device", "Removing bridge"]
   for (const seen of moments)
-    it(`cleans up when interrupted after '${seen}'`, { timeout: 120_000 }, async () => {
+    it(`cleans up when interrupted after '${seen}'`, async () => {
       const { code, output } = await interruptedAt(seen)
       const dir = /DEMO=(.*)/.exec(output)?.[1] ?? ""
       expect(dir).not.toBe("")

@@ -25,13 +25,13 @@ beforeEach(async () => {
   await set("device.cryptoki.module_path", module.modulePath)
   await set("device.key_uri", "pkcs11:token=my-token;object=my-key")
   processes = []
-}, 120_000)
+})
 afterEach(async () => {
   for (const child of processes) child.kill("SIGKILL")
   await device.close()
   module.cleanup()
   removeTempDir(dir)
-}, 120_000)
+})
 
 const set = async (key: string, value: string) => {
   const { code, stderr } = await device.tedge(["config", "set", key, value])

@@ -11,11 +11,11 @@ let device: Device
 beforeAll(async () => {
   dir = makeTempDir()
   device = await createDevice({ dir, deviceId: "doctor-device", pin: "123456" })
-}, 120_000)
+})
 afterAll(async () => {
   await device.close()
   removeTempDir(dir)
-}, 120_000)
+})
 
 const doctor = async () => {
   const { code, checks } = await askDoctor(device)
@@ -28,7 +28,7 @@ const doctor = async () => {
 const mapper = () => servicesOf(device).find(({ command }) => command.includes("bin/tedge-mapper"))
 
 // One device, one life: each test finds the device as the one before left it.
-describe("the doctor", { timeout: 120_000 }, () => {
+describe("the doctor", () => {
   it("connects itself where no mapper runs, and still says that none does", async () => {
     const { code, failed, named } = await doctor()
     expect([code, failed.map(({ name }) => name)]).toEqual([1, ["mapper"]])

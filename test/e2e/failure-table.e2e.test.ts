@@ -77,7 +77,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await world?.close()
   console.log(`\n${tableText(rows.map(lineOf))}\n`)
-}, 120_000)
+})
 
 const lineOf = (row: Row): readonly [string, string, string, string] => {
   const outcome = outcomes?.get(row)

@@ -47,7 +47,7 @@ const expectToArrive = async (payload: string) => {
   await device.cloud.waitFor((message) => message.payload === payload, payload, 30_000)
 }
 
-describe("a connect that cannot succeed", { timeout: 150_000 }, () => {
+describe("a connect that cannot succeed", () => {
   it("says that the token is missing", async () => {
     const tokens = join(dir, "softhsm", "tokens")
     renameSync(tokens, `${tokens}.away`)
@@ -89,7 +89,7 @@ describe("a connect that cannot succeed", { timeout: 150_000 }, () => {
   })
 })
 
-describe("a connected device", { timeout: 150_000 }, () => {
+describe("a connected device", () => {
   it("keeps its local side while the cloud is dead, and delivers what was waiting", async () => {
     expect((await connect()).code).toBe(0)
     await device.cloud.stopBroker("SIGKILL")

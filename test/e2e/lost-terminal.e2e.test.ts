@@ -14,11 +14,11 @@ beforeAll(async () => {
   device = await createDevice({ dir, deviceId: "lost-terminal", pin: "123456" })
   const connected = await device.tedge(["connect", "c8y"])
   expect(connected.code, connected.stderr).toBe(0)
-}, 120_000)
+})
 afterAll(async () => {
   await device.close()
   removeTempDir(dir)
-}, 120_000)
+})
 
 let before: string
 beforeEach(() => {
@@ -58,7 +58,7 @@ interface Started {
 
 const firstStep = "Removing bridge config file... ✓"
 
-describe("a terminal that goes away while `tedge reconnect` works", { timeout: 120_000 }, () => {
+describe("a terminal that goes away while `tedge reconnect` works", () => {
   it("by SIGHUP to the whole group: the rest is done, and the log has all of it", async () => {
     const old = mapper()
     const { child, ended } = await startedUntil(["reconnect", "c8y"], firstStep)
@@ -112,7 +112,7 @@ describe("a terminal that goes away while `tedge reconnect` works", { timeout: 1
   })
 })
 
-describe("Ctrl-C while the old mapper ends", { timeout: 120_000 }, () => {
+describe("Ctrl-C while the old mapper ends", () => {
   it("brings the mapper back: it says so, and it does run", async () => {
     const old = mapper()
     const { child, ended, output } = await startedUntil(["reconnect", "c8y"], firstStep)

@@ -38,7 +38,7 @@ const expectDisconnected = async (words: ReadonlyArray<string>, mapper: string) 
   await eventually(() => device.services().length === 0)
 }
 
-describe("Azure", { timeout: 120_000 }, () => {
+describe("Azure", () => {
   const twin = "$iothub/twin"
   beforeAll(async () => {
     const answer = (topic: string) => {
@@ -80,7 +80,7 @@ describe("Azure", { timeout: 120_000 }, () => {
   })
 })
 
-describe("AWS, with a profile", { timeout: 120_000 }, () => {
+describe("AWS, with a profile", () => {
   const profile = ["--profile", "plant"]
   beforeAll(async () => {
     device = await cloudDevice({ access: byCertificate, topics: ["thinedge/#"] }, ({ host, pki }) =>
@@ -120,7 +120,7 @@ describe("AWS, with a profile", { timeout: 120_000 }, () => {
   })
 })
 
-describe("Cumulocity with user and password", { timeout: 120_000 }, () => {
+describe("Cumulocity with user and password", () => {
   const login = { user: "t1/device_dev01", password: "s3cret-of-the-device" }
   beforeAll(async () => {
     const answer = (topic: string, payload: string) =>

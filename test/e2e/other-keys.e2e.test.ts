@@ -39,7 +39,7 @@ const expectConnection = async (shown: string, measurement: string, env = device
   await device.cloud.waitFor(({ payload }) => payload === measurement, measurement)
 }
 
-describe("a device connects", { timeout: 120_000 }, () => {
+describe("a device connects", () => {
   it("through the signing service, without seeing the token itself", async () => {
     const socketPath = join(dir, "signing.sock")
     const options = ["--socket-path", socketPath, "--module-path", device.token.modulePath]

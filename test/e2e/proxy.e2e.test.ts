@@ -30,7 +30,7 @@ afterAll(async () => {
   removeTempDir(dir)
 })
 
-describe("through a proxy", { timeout: 120_000 }, () => {
+describe("through a proxy", () => {
   it("the device is created and the mapper connects; the transcript hides the password", async () => {
     const { code, stderr } = await device.tedge(["connect", "c8y"])
     expect(code, stderr).toBe(0)

@@ -87,7 +87,7 @@ const connections = (): number =>
 const isUp = async () => (await healthOf(device, "tedge-mapper-bridge-c8y"))?.status === "up"
 
 // One device, one life: each test finds the device as the one before left it.
-describe("a device whose token only the signing service can reach", { timeout: 150_000 }, () => {
+describe("a device whose token only the signing service can reach", () => {
   it("has no way to the token of its own", async () => {
     expect(existsSync(join(home, "node_modules"))).toBe(false)
     expect(client.SOFTHSM2_CONF).toBeUndefined()

@@ -32,7 +32,7 @@ const cloudConnections = (): number =>
     .split("\n")
     .filter((line) => / New client connected .* as counted-device /.test(line)).length
 
-describe("the token", { timeout: 150_000 }, () => {
+describe("the token", () => {
   it("is asked for one signature per connection to the cloud", async () => {
     const before = cloudConnections()
     expect((await connect()).code).toBe(0)

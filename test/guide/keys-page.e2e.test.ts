@@ -62,7 +62,7 @@ const of = <A>(table: Readonly<Record<string, A>>, commands: string): A | undefi
 
 describe("docs/keys-and-certificates.md", () => {
   for (const { where, commands } of commandBlocks().filter(({ document }) => document.endsWith("certificates.md")))
-    it(`${where} does what it says`, { timeout: 120_000 }, async () => {
+    it(`${where} does what it says`, async () => {
       await of(meanwhile, commands)?.()
       expect(await device.types(commands, of(typed, commands))).not.toContain("error:")
     })

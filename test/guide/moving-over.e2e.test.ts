@@ -45,12 +45,12 @@ beforeAll(async () => {
   device = await createDevice({ dir, deviceId: "moving-device", pin: "123456" })
   asThinEdgeWrote()
   before = originalReads(device.configDir, "c8y")
-}, 120_000)
+})
 
 afterAll(async () => {
   await device?.close()
   removeTempDir(dir)
-}, 120_000)
+})
 
 const shell = (commands: string) => {
   const PATH = `${join(executable("tedge"), "..")}:${device.env.PATH}`
@@ -76,7 +76,7 @@ const said: Readonly<Record<string, RegExp>> = {
 
 describe("docs/moving-over.md", () => {
   for (const { where, commands } of commandBlocks().filter(({ document }) => document.endsWith("moving-over.md")))
-    it(`${where} does what it says`, { timeout: 180_000 }, async () => {
+    it(`${where} does what it says`, async () => {
       // With thin-edge's own tedge, which takes the marker away.
       if (commands.startsWith("tedge connect")) rmSync(at("mosquitto-conf/c8y-bridge.conf"), { force: true })
       if (commands.startsWith("tedge hsm doctor")) await removeListedCopies()

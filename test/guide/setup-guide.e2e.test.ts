@@ -34,7 +34,7 @@ const certifiedByCloud = async (deviceId: string, certificate: string) => {
   copyFileSync(await device.ca.issueDevice(deviceId, file), certificate)
 }
 
-describe("the setup guide", { timeout: 180_000 }, () => {
+describe("the setup guide", () => {
   it("moves the private key of a file into a token and ends connected", async () => {
     const { types } = device
     // A device as it is before: key and certificate in files.
@@ -86,7 +86,7 @@ describe("the setup guide", { timeout: 180_000 }, () => {
   })
 })
 
-describe("the way by tedge alone", { timeout: 180_000 }, () => {
+describe("the way by tedge alone", () => {
   const token = async () => {
     await device.types("tedge config set device.cryptoki.mode module")
     await device.types(`tedge config set device.cryptoki.module_path ${softhsmModule()}`)

@@ -72,7 +72,7 @@ describe("the package", () => {
         code: 0,
         out: expect.stringMatching(/\d+\.\d+\.\d+/)
       })
-  }, 180_000)
+  })
 
   it("compiles add-ons that do not load here, without development dependencies", async () => {
     const installed = join(project.dir, "node_modules/tedge-actors")

@@ -33,7 +33,7 @@ describe.each(tokenNames)("%s", (token) => {
   afterAll(() => bench?.cleanup())
 
   for (const behaviour of behaviours)
-    it(behaviour.name, { timeout: 180_000 }, async () => {
+    it(behaviour.name, async () => {
       seen.set(`${token}: ${behaviour.name}`, await observe(behaviour, token, bench))
     })
 

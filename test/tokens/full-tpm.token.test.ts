@@ -27,7 +27,7 @@ beforeEach(async () => {
   )
   const made = await device.tedge(["hsm", "create-key", "--label", "my-key"])
   expect(made.code, made.stderr).toBe(0)
-}, 60_000)
+})
 afterEach(async () => {
   await tpm.cleanup()
   removeTempDir(dir)
@@ -49,4 +49,4 @@ it("refuses while the TPM is full, says so, latches no PIN and works once there 
     await tpm.empty()
     await expect.poll(async () => (await request()).code, { timeout: 60_000 }).toBe(0)
   }
-}, 180_000)
+})

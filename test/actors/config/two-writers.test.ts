@@ -29,4 +29,4 @@ it("every setting of eight processes is in the file, and what was there before",
   expect(text.startsWith(before)).toBe(true)
   const profiles = Object.fromEntries(names.map((name) => [name, { url: `${name}.example` }]))
   expect(parseToml(text)).toMatchObject({ kind: "tree", tree: { c8y: { profiles } } })
-}, 60_000)
+})

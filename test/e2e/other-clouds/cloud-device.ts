@@ -15,7 +15,7 @@ export interface CloudDevice {
   readonly configDir: string
   readonly tedge: (...words: ReadonlyArray<string>) => ReturnType<typeof run>
   readonly publish: (topic: string, payload: string) => Promise<unknown>
-  /** The next message on a local topic; undefined: none within 20 s. */
+  /** The next message on a local topic; undefined: none within a minute. */
   readonly next: (topic: string) => Promise<string | undefined>
   /** What runs for it besides the brokers. */
   readonly services: () => ReadonlyArray<string>
@@ -62,7 +62,7 @@ export const cloudDevice = async (
     tedge,
     publish: (topic, payload) => mustRun("mosquitto_pub", [...local, "-t", topic, "-m", payload]),
     next: async (topic) => {
-      const { code, stdout } = await run("mosquitto_sub", [...local, "-t", topic, "-C", "1", "-W", "20"])
+      const { code, stdout } = await run("mosquitto_sub", [...local, "-t", topic, "-C", "1", "-W", "60"])
       return code === 0 ? stdout.trimEnd() : undefined
     },
     services,

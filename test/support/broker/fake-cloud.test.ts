@@ -29,10 +29,10 @@ const tls = (identity: KeyAndCertificate) => [
 ]
 
 const request = (topic: string, payload: string, answerTopic: string) =>
-  run("mosquitto_rr", [...tls(device), "-i", "dev01", "-t", topic, "-m", payload, "-e", answerTopic, "-W", "5"])
+  run("mosquitto_rr", [...tls(device), "-i", "dev01", "-t", topic, "-m", payload, "-e", answerTopic, "-W", "60"])
 
 const publish = (topic: string, payload: string) =>
-  run("mosquitto_pub", [...tls(device), "-i", "dev01", "-t", topic, "-m", payload], { timeoutMs: 5000 })
+  run("mosquitto_pub", [...tls(device), "-i", "dev01", "-t", topic, "-m", payload], { timeoutMs: 60_000 })
 
 /** What Node's own TLS is told by the cloud. */
 const refusal = (identity: KeyAndCertificate | undefined, maxVersion: SecureVersion = "TLSv1.3") =>
@@ -80,7 +80,7 @@ describe("fake cloud", () => {
   })
 
   it("sends to the device", async () => {
-    const received = run("mosquitto_sub", [...tls(device), "-i", "dev01", "-t", "s/ds", "-C", "1", "-W", "5"])
+    const received = run("mosquitto_sub", [...tls(device), "-i", "dev01", "-t", "s/ds", "-C", "1", "-W", "60"])
     await vi.waitUntil(() => /dev01 \d+ s\/ds|s\/ds \(QoS/.test(cloud.log()), { timeout: 30_000 })
     await cloud.publish("s/ds", "510,dev01")
     expect((await received).stdout).toBe("510,dev01\n")

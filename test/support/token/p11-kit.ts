@@ -41,7 +41,7 @@ export const p11KitServer = async (remoted: RemotedModule): Promise<Remoting> =>
     removeTempDir(dir)
   }
   for (const startedAt = performance.now(); !existsSync(socket); await pause(20))
-    if (server.exitCode !== null || server.pid === undefined || performance.now() - startedAt > 10_000) {
+    if (server.exitCode !== null || server.pid === undefined || performance.now() - startedAt > 60_000) {
       await cleanup()
       throw new Error("p11-kit server did not start within 10 s; is p11-kit installed?")
     }

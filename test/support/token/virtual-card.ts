@@ -50,7 +50,7 @@ export const virtualCard = async (options: PivCardOptions): Promise<VirtualCard>
     removeTempDir(dir)
   }
   for (const startedAt = performance.now(); !existsSync(pcscdSocket) || sockets.size < servers.length; await pause(20))
-    if (performance.now() - startedAt > 30_000) {
+    if (performance.now() - startedAt > 60_000) {
       await cleanup()
       throw new Error("pcscd did not start within 30 s")
     }

@@ -156,7 +156,7 @@ describe("the directory of PIN latches", () => {
     expect(await latchOf(directory).refuse("1")).toMatchObject({ reason: "incorrect" })
   })
 
-  it("whose lock another process holds is reported as such", { timeout: 90_000 }, async () => {
+  it("whose lock another process holds is reported as such", async () => {
     const directory = tempDir()
     await latchOf(directory).refuse("1")
     const lock = `${recordIn(directory)}.lock`

@@ -38,7 +38,7 @@ beforeAll(async () => {
   mkdirSync(join(dir, "run"))
   put("tedge.toml", '[config]\nversion = "2"\n')
   expect(await run("cert create --device-id dev1")).toMatchObject({ code: 0 })
-}, 60_000)
+})
 
 afterAll(() => rmSync(made, { recursive: true }))
 
@@ -199,7 +199,7 @@ describe.each(states)("with %s", (_, spoil, particular) => {
       if (hasNot !== undefined) expect([words, answer.output]).toEqual([words, expect.not.stringMatching(hasNot)])
     }
     rmSync(dir, { recursive: true })
-  }, 180_000)
+  })
 })
 
 it.runIf(isRoot)(

@@ -8,7 +8,7 @@ import { tempDir } from "../../../support/temp-dir.ts"
 import { isRoot, type TestUser, testUser } from "../../../support/test-user.ts"
 import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/token/softhsm.ts"
 
-describe.runIf(isRoot)("as root, with services that run as another user", { timeout: 120_000 }, () => {
+describe.runIf(isRoot)("as root, with services that run as another user", () => {
   let hsm: SoftHsmDirectory
   let user: TestUser
   let dir: string

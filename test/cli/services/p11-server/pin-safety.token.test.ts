@@ -92,7 +92,7 @@ const command = (place: ServerPlace, scripted: ScriptedModule) =>
   })
 
 describe("wrong PINs in 50 clients, a service started three times, a mapper and a command", () => {
-  it("reach the token at most twice in all", { timeout: 120_000 }, async () => {
+  it("reach the token at most twice in all", async () => {
     const { place, scripted } = countedPlace()
     let isOver = false
     const mapping = mapper(place, scripted, () => isOver)
@@ -132,7 +132,7 @@ describe("wrong PINs in 50 clients, a service started three times, a mapper and 
     await last.ended
   })
 
-  it("never sign on the login of a client with the right one", { timeout: 120_000 }, async () => {
+  it("never sign on the login of a client with the right one", async () => {
     const { place, scripted } = countedPlace()
     const server = startServer(place, scripted, rightPin)
     await server.logged("Server listening")
