@@ -72,7 +72,7 @@ let outcomes: Awaited<ReturnType<typeof causeAll>>
 beforeAll(async () => {
   world = await makeWorld()
   outcomes = await causeAll(world, rows)
-}, 300_000)
+}, 900_000)
 
 afterAll(async () => {
   await world?.close()

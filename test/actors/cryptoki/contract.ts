@@ -71,7 +71,7 @@ const ask = <Tag extends AskTag<CryptokiProtocol>>(
   kit: ContractKit,
   tag: Tag,
   payload: PayloadOf<CryptokiProtocol, Tag>,
-  within = 10_000
+  within = 60_000
 ) => kit.cryptoki.ask(tag, payload, { within })
 const sign = (kit: ContractKit, selector: KeySelector, within?: number) =>
   Effect.map(ask(kit, "Sign", { key: selector, scheme: undefined, message }, within), ({ signature }) => signature)

@@ -70,7 +70,7 @@ export const startModule = (
     return {
       ref,
       events,
-      sign: (key, scheme, withinMs = 15_000) =>
+      sign: (key, scheme, withinMs = 60_000) =>
         Effect.map(ref.ask("Sign", { key, scheme, message }, { within: withinMs }), ({ signature }) => signature)
     }
   })
