@@ -8,7 +8,7 @@
 import "../../platform/process/no-debugger.ts"
 import { installationOf } from "../../messages/installation/installation.ts"
 import { writeNow } from "../../platform/files/write-now.ts"
-import { type CommandWords, readWords } from "../command-line/command-words.ts"
+import { readWords } from "../command-line/command-words.ts"
 import { answerHelpOrVersion } from "../command-line/help-and-version.ts"
 import { answerShell } from "../commands/completions/answer-shell.ts"
 import { fastGet, fastQuestion } from "../commands/config/get-fast.ts"
@@ -25,8 +25,10 @@ const start = (): void => {
     answer(atOnce.stream, atOnce.text)
     return
   }
-  const question = { environment: process.env, workingDir: process.cwd() }
-  const value = answerShell(program, argv, question) ?? configGet(words)
+  const place = { environment: process.env, workingDir: process.cwd() }
+  const question = fastQuestion(words)
+  // Undefined: another command, or a case for the whole program.
+  const value = answerShell(program, argv, place) ?? (question && fastGet({ ...question, ...place }))
   if (value === undefined) require("./tedge-main.cjs")
   else answer("stdout", value)
 }
@@ -34,12 +36,6 @@ const start = (): void => {
 /** Without taking down what Node has set up: nothing else runs. */
 const answer = (stream: "stdout" | "stderr", text: string): void => {
   if (writeNow(stream, text)) process.exit()
-}
-
-/** The printed value; undefined: it is another command, or a case for the whole program. */
-const configGet = (words: CommandWords): string | undefined => {
-  const question = fastQuestion(words)
-  return question && fastGet({ ...question, environment: process.env, workingDir: process.cwd() })
 }
 
 start()

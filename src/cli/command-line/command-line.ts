@@ -12,7 +12,7 @@ import type { Parse, Parsed } from "./effect-cli.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { answerHelpOrVersion } from "./help-and-version.ts"
 import { helpText } from "./help-text.ts"
-import { profileWithoutCloud, usageErrorText } from "./usage-error.ts"
+import { usageErrorText } from "./usage-error.ts"
 
 interface CommandLine {
   readonly program: Program
@@ -56,7 +56,11 @@ const runCommand = (line: CommandLine, parsed: Extract<Parsed, { kind: "command"
   if (load === undefined) return Effect.die(new Error(`no handler for '${words}'`))
   const isStray = path.at(-1)?.cloudWord !== undefined && parsed.cloud === undefined
   // Ignored, it would let the command work on another key than the one that was meant.
-  if (isStray && parsed.option("profile") !== undefined) return refuse(line, { path, error: profileWithoutCloud })
+  if (isStray && parsed.option("profile") !== undefined)
+    return refuse(line, {
+      path,
+      error: { message: "the argument '--profile <PROFILE>' needs a cloud beside it: c8y, az or aws" }
+    })
   const input = commandInput(line, words, parsed)
   const run = Effect.flatMap(Effect.promise(load), (handler) => handler(input))
   return line.around === undefined ? run : line.around(input, run)

@@ -67,11 +67,6 @@ export const invalidValue = (options: {
       })
 })
 
-/** The commands also run without a cloud, but a profile belongs to a cloud. */
-export const profileWithoutCloud: UsageError = {
-  message: "the argument '--profile <PROFILE>' needs a cloud beside it: c8y, az or aws"
-}
-
 /** Clap's tip: known words with an edit distance of at most 2. */
 const similar = (
   word: string,

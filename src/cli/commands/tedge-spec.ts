@@ -90,5 +90,3 @@ export const tedgeProgram: Program = {
     ]
   }
 }
-
-declare const __VERSION__: string

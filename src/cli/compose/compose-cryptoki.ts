@@ -43,12 +43,15 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
   if (cryptoki.modulePath === undefined) return refusing(new CryptokiOff({ missing: "device.cryptoki.module_path" }))
   const user = hostUser(settings.configDir)
   if ("failure" in user) return refusing(user.failure)
+  const pinOfEnvironment = environment.TEDGE_DEVICE_CRYPTOKI_PIN ? "environment" : "device.cryptoki.pin"
+  const pinPlace = composition.pin ? "key_pin" : pinOfEnvironment
   const module: CryptokiSettings = {
     modulePath: cryptoki.modulePath,
     get defaultPin() {
       return composition.pin ?? cryptoki.pin
     },
-    program: pinProgram(settings.configDir, composition),
+    // Commands and mappers have the same settings, unless the environment of one differs.
+    program: `tedge ${settings.configDir} ${pinPlace}`,
     // The server narrows each request itself, so that a reload and rules for users count.
     scope: lifetime === "server" ? undefined : cryptoki.uri,
     latchDirectory: latches.directory,
@@ -75,12 +78,6 @@ const keepLookingMs = { command: 0, mapper: 600_000, server: 60_000 } as const
 export const serviceOwner = (configDir: string, user = serviceUser(configDir)): LatchPlace["owner"] => {
   const owner = fileOwner(configDir, user)
   return owner.kind === "owner" ? owner : undefined
-}
-
-/** Commands and mappers have the same settings, unless the environment of one differs. */
-const pinProgram = (configDir: string, { environment, pin }: CryptokiComposition): string => {
-  const place = pin ? "key_pin" : environment.TEDGE_DEVICE_CRYPTOKI_PIN ? "environment" : "device.cryptoki.pin"
-  return `tedge ${configDir} ${place}`
 }
 
 /**

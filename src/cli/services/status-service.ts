@@ -70,5 +70,3 @@ export const serveStatus = (
     yield* Effect.orDie(starting)
     yield* serveServiceSocket({ service: name, runPath, status: place.ref, feed, answer })
   })
-
-declare const __VERSION__: string

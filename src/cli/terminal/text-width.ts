@@ -5,16 +5,11 @@
  * Source: Unicode UAX #11 (East Asian Width), UAX #29 (grapheme clusters).
  */
 
-/** A unit that must not be cut, and its columns. */
-interface Piece {
-  readonly text: string
-  readonly width: number
-}
-
 export const textWidth = (text: string): number =>
   isPlain(text) ? text.length : pieces(text).reduce((sum, { width }) => sum + width, 0)
 
-export const pieces = (text: string): ReadonlyArray<Piece> =>
+/** Units that must not be cut, and their columns. */
+export const pieces = (text: string): ReadonlyArray<{ readonly text: string; readonly width: number }> =>
   isPlain(text)
     ? [...text].map((one) => ({ text: one, width: 1 }))
     : [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text)].map(({ segment }) => ({

@@ -139,20 +139,16 @@ export const leafFor = (
   found: ReadonlyArray<string>,
   key: DeviceKey,
   { origin }: CloudHttp
-): Effect.Effect<X509Certificate, EnrolmentResponseInvalid> => {
-  if (!found.every(isX509)) return Effect.fail(new EnrolmentResponseInvalid({ url: origin, reason: "notPkcs7" }))
-  const leaf = deviceCertificate(found.map((pem) => new X509Certificate(pem)))
-  if (leaf === undefined) return Effect.fail(new EnrolmentResponseInvalid({ url: origin, reason: "noCertificate" }))
-  const own = leaf.publicKey.export({ type: "spki", format: "der" })
-  return Buffer.compare(own, Buffer.from(key.publicKey)) === 0
-    ? Effect.succeed(leaf)
-    : Effect.fail(new EnrolmentResponseInvalid({ url: origin, reason: "otherKey" }))
-}
-
-const isX509 = (pem: string): boolean => {
-  try {
-    return new X509Certificate(pem).raw.length > 0
-  } catch {
-    return false
-  }
-}
+): Effect.Effect<X509Certificate, EnrolmentResponseInvalid> =>
+  Effect.gen(function* () {
+    const refusal = (reason: EnrolmentResponseInvalid["reason"]) =>
+      new EnrolmentResponseInvalid({ url: origin, reason })
+    const certificates = yield* Effect.try({
+      try: () => found.map((pem) => new X509Certificate(pem)),
+      catch: () => refusal("notPkcs7")
+    })
+    const leaf = deviceCertificate(certificates)
+    if (leaf === undefined) return yield* refusal("noCertificate")
+    const own = leaf.publicKey.export({ type: "spki", format: "der" })
+    return own.equals(key.publicKey) ? leaf : yield* refusal("otherKey")
+  })

@@ -55,23 +55,21 @@ export const downloadCertificate: TokenCommand = (context) =>
     return exitCodes.ok
   })
 
-const requestFor = (context: CommandContext, of: CertSettings) => {
-  const path = context.input.text("csr-path")
-  if (path !== undefined) return namedRequest(context, of, path)
-  return newRequest(context, of, { path: of.device.certPath, name: `${of.prefix}cert_path` }).pipe(
-    Effect.tap(({ request }) => keepRequest(context, of, request)),
-    Effect.map(({ request, key, subject }) => ({ request, key, deviceId: subject.commonName }))
-  )
-}
-
-/** The device is registered under the name in the request, unless another is given. */
-const namedRequest = (context: CommandContext, of: CertSettings, path: string) =>
+const requestFor = (context: CommandContext, of: CertSettings) =>
   Effect.gen(function* () {
-    const { request, key, commonName } = yield* givenRequest(context, of, path)
     const { input } = context
+    const path = input.text("csr-path")
+    if (path === undefined) {
+      const written = { path: of.device.certPath, name: `${of.prefix}cert_path` }
+      const { request, key, subject } = yield* newRequest(context, of, written)
+      yield* keepRequest(context, of, request)
+      return { request, key, deviceId: subject.commonName }
+    }
+    const { request, key, commonName } = yield* givenRequest(context, of, path)
+    // The device is registered under the name in the request, unless another is given.
     const isNamed = input.text("device-id") !== undefined || input.given("device-id")
-    if (commonName !== undefined && !isNamed) return { request, key, deviceId: commonName }
-    return { request, key, deviceId: (yield* subjectFor(context, of)).commonName }
+    const deviceId = isNamed ? undefined : commonName
+    return { request, key, deviceId: deviceId ?? (yield* subjectFor(context, of)).commonName }
   })
 
 /** The one-time password the device is registered with; a generated one is printed, to be entered in the cloud. */
@@ -121,9 +119,8 @@ const enrolWithRetries = (
 ): Effect.Effect<ReadonlyArray<string>, Refused> =>
   Effect.gen(function* () {
     const until = (yield* monotonicNow) + limitMs
-    const enrolInTime = Effect.flatMap(monotonicNow, (now) =>
-      enrol(http, request, login, Math.max(shortestTryMs, until - now))
-    )
+    // One attempt is made even if the time is over.
+    const enrolInTime = Effect.flatMap(monotonicNow, (now) => enrol(http, request, login, Math.max(1_000, until - now)))
     const once: Effect.Effect<ReadonlyArray<string>, Refused> = Effect.catchIf(enrolInTime, isTemporary, (failure) =>
       Effect.gen(function* () {
         yield* isNotRegistered(failure)
@@ -141,9 +138,6 @@ const enrolWithRetries = (
     const title = `waiting until '${login.user}' is registered at ${http.origin}`
     return yield* whileWaiting(terminal, { title, limitMs }, once)
   })
-
-/** One attempt is made even if the time is over. */
-const shortestTryMs = 1000
 
 const isNotRegistered = (failure: HttpRefused | HttpUnreachable): boolean =>
   failure._tag === "HttpRefused" && [401, 403, 404].includes(failure.status)

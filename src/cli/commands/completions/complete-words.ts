@@ -4,7 +4,6 @@
  * Knows no shell, settings or files: existing settings and profiles are passed as `known`.
  */
 import {
-  type ArgumentSpec,
   type CommandSpec,
   cloudCommands,
   commandsAt,
@@ -105,10 +104,6 @@ const argumentAt = (command: CommandSpec, line: CommandWords, typed: string, kno
   if (argument === undefined) return { candidates: [], files: false }
   if (argument.offers === "settings") return { candidates: known.settings(typed), files: false }
   if (argument.offers === "mapper settings") return { candidates: known.mapperSettings(), files: false }
-  return { candidates: wordsOf(argument, line, known), files: false }
-}
-
-const wordsOf = (argument: ArgumentSpec, line: CommandWords, known: Known): ReadonlyArray<Candidate> => {
   const words = argument.choices ?? (argument.offers === "values" ? known.valuesOf(line.arguments[0] ?? "") : [])
-  return words.map((word) => ({ word, says: argument.summary }))
+  return { candidates: words.map((word) => ({ word, says: argument.summary })), files: false }
 }

@@ -35,8 +35,10 @@ export const findKeys = (context: CommandContext, filter: Pkcs11Uri, pin: PinGiv
     return keys.filter((key) => matchesObject(filter, key))
   })
 
-/** As typed by people: pairs of hex digits, with optional spaces and colons between the bytes. */
-const parseKeyId = (text: string): Effect.Effect<Uint8Array, KeyIdInvalid> => {
+/** `--id`, as typed by people: pairs of hex digits, with optional spaces and colons between the bytes. Undefined: not given. */
+export const idOption = (input: CommandInput): Effect.Effect<Uint8Array | undefined, KeyIdInvalid> => {
+  if (!input.given("id")) return Effect.succeed(undefined)
+  const text = input.text("id") ?? ""
   const parts = text.split(/[\s:]+/).filter((part) => part !== "")
   const refuse = (reason: KeyIdInvalid["reason"]) => Effect.fail(new KeyIdInvalid({ text, reason }))
   if (parts.length === 0) return refuse("empty")
@@ -45,10 +47,6 @@ const parseKeyId = (text: string): Effect.Effect<Uint8Array, KeyIdInvalid> => {
   const bytes = Buffer.from(parts.join(""), "hex")
   return keyIdProblem(bytes) === undefined ? Effect.succeed(new Uint8Array(bytes)) : refuse("tooLong")
 }
-
-/** `--id`; undefined: not given. */
-export const idOption = (input: CommandInput): Effect.Effect<Uint8Array | undefined, KeyIdInvalid> =>
-  input.given("id") ? parseKeyId(input.text("id") ?? "") : Effect.succeed(undefined)
 
 /** Lower case hex, without separators. */
 export const printKeyId = (id: Uint8Array): string => Buffer.from(id).toString("hex")

@@ -67,7 +67,8 @@ const ownValue = (context: ConfigCommandContext, directory: MapperDirectory, giv
       return { value: identity.id, from: identity.origin }
     }
     const value = shownIn(file, key)
-    if (value === undefined && inherited.includes(key)) {
+    // A mapper without its own inherits those of the device.
+    if (value === undefined && ["device.cert_path", "device.key_path"].includes(key)) {
       const shown = yield* context.config.ask("Get", { key }, askLimit)
       if (shown.value !== undefined) return { value: Redacted.value(shown.value), from: `${key} in tedge.toml` }
     }
@@ -87,6 +88,3 @@ const shownIn = (file: MapperDirectory["file"], key: string): string | undefined
   if (value === undefined || isTable(value)) return undefined
   return typeof value === "string" ? value : JSON.stringify(value)
 }
-
-/** Keys that a mapper without its own inherits from the device. */
-const inherited: ReadonlyArray<string> = ["device.cert_path", "device.key_path"]

@@ -98,7 +98,10 @@ const queryService = (
           )
         if (code === "late" || code === "EAGAIN")
           return Effect.succeed(withoutReport(new StatusTimedOut({ service: name, afterMs: answerMs, log })))
-        if (!isNotServed(code)) return Effect.succeed(notShown(detailOf(code), isCutOff(code) ? "cutOff" : "other"))
+        if (!isNotServed(code))
+          return Effect.succeed(
+            notShown(detailOf(code), ["closed", "ECONNRESET", "EPIPE"].includes(code) ? "cutOff" : "other")
+          )
         return Effect.gen(function* () {
           const managed = yield* managedState(name, manager)
           if (managed?.isActive === true) return notShown(detailOf(code), "noSocket")
@@ -113,7 +116,12 @@ const queryService = (
           // EAGAIN: its connection queue is full.
           return dialled === "" || dialled === "EAGAIN"
             ? { ...about, state: "up" }
-            : { ...about, ...stopped(service, managed) }
+            : {
+                ...about,
+                state: "down",
+                ...sinceOf(managed),
+                ...explain(new ServiceDown({ service: name, state: managed?.state, startedBy: service.startedBy }))
+              }
         })
       }
     })
@@ -139,23 +147,12 @@ const isForbidden = (code: string): boolean => code === "EACCES" || code === "EP
 const isNotServed = (code: string): boolean =>
   ["ENOENT", "ENOTDIR", "ECONNREFUSED", "ENOTSOCK", "ENAMETOOLONG"].includes(code)
 
-const isCutOff = (code: string): boolean => ["closed", "ECONNRESET", "EPIPE"].includes(code)
-
 const detailOf = (code: string): string => details[code] ?? `its socket: ${code}`
 
 const details: Readonly<Record<string, string | undefined>> = {
   closed: "it closed the connection without an answer",
   tooLong: "its answer is too long"
 }
-
-const stopped = (
-  { name, startedBy }: AskedService,
-  managed: ManagedState | undefined
-): Pick<UnjudgedReport, "state" | "error" | "hint" | "since"> => ({
-  state: "down",
-  ...sinceOf(managed),
-  ...explain(new ServiceDown({ service: name, state: managed?.state, startedBy }))
-})
 
 const sinceOf = (managed: ManagedState | undefined): Pick<UnjudgedReport, "since"> =>
   managed?.since === undefined ? {} : { since: managed.since }

@@ -23,7 +23,8 @@ export const status: CommandHandler = (input) => {
   return Effect.scoped(
     Effect.flatMap(Effect.andThen(refuseTogether(input), startConfigActor(input)), (config) =>
       Effect.gen(function* () {
-        const look = whatToAsk(config, wantedBy(input), configDirOf(input))
+        const cloud = (["c8y", "az", "aws"] as const).find((name) => name === input.argument("CLOUD"))
+        const look = whatToAsk(config, { cloud, profile: input.text("profile") }, configDirOf(input))
         const first = yield* look
         if (!input.on("web") && !input.on("watch")) return yield* once(first, input)
         const looking = refreshing(look, first)
@@ -92,11 +93,6 @@ const page = (looking: Effect.Effect<WhatToAsk>, input: CommandInput) =>
     }))
     return yield* showStatusPage(processTerminal(), { look, listen: input.text("listen") })
   })
-
-const wantedBy = (input: CommandInput) => {
-  const cloud = (["c8y", "az", "aws"] as const).find((name) => name === input.argument("CLOUD"))
-  return { cloud, profile: input.text("profile") }
-}
 
 const once = (asked: WhatToAsk, input: CommandInput): Effect.Effect<number> =>
   Effect.gen(function* () {

@@ -72,13 +72,13 @@ class Screen {
 
   private enter(): void {
     this.isOpen = true
-    this.stream.write(`${alternateScreen}${hideCursor}${noWrap}${home}${clearBelow}`)
+    this.stream.write(`${enterScreen}${home}${clearBelow}`)
   }
 
   private readonly leave = (): void => {
     if (!this.isOpen) return
     this.isOpen = false
-    this.stream.write(`${wrap}${showCursor}${mainScreen}`)
+    this.stream.write(leaveScreen)
   }
 
   /** Ctrl-\: without a listener the signal ends the process. */
@@ -101,12 +101,9 @@ class Screen {
   }
 }
 
-const alternateScreen = "\u001b[?1049h"
-const mainScreen = "\u001b[?1049l"
-const hideCursor = "\u001b[?25l"
-const showCursor = "\u001b[?25h"
-const noWrap = "\u001b[?7l"
-const wrap = "\u001b[?7h"
+/** Alternate screen, cursor hidden, no line wrap; and the reverse. */
+const enterScreen = "\u001b[?1049h\u001b[?25l\u001b[?7l"
+const leaveScreen = "\u001b[?7h\u001b[?25h\u001b[?1049l"
 const home = "\u001b[H"
 const clearToLineEnd = "\u001b[K"
 const clearBelow = "\u001b[J"

@@ -41,11 +41,8 @@ const cumulocityPresence = (
   return {
     will: toCumulocity(ours.toReversed().map((one) => line(one, "down"))),
     onConnect: ours.map((one) => toCumulocity([line(one, "up")])),
-    // thin-edge.io's mapper does this itself when it learns that the bridge is up.
-    pendingOperations: cloud.asksForOperations && mapper.is === "ours" ? toCumulocity([pendingOperations]) : undefined,
+    // SmartREST 2.0, template 500. thin-edge.io's mapper does this itself when it learns that the bridge is up.
+    pendingOperations: cloud.asksForOperations && mapper.is === "ours" ? toCumulocity(["500"]) : undefined,
     login: {}
   }
 }
-
-/** SmartREST 2.0, template 500: requests the pending operations. */
-const pendingOperations = "500"

@@ -4,10 +4,10 @@
  * Only the PIN is reloaded; another key requires `tedge reconnect`. The latch decides whether a PIN may be tried, so
  * frequent reading costs the token nothing.
  */
-import { type Duration, Effect, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import type { Connect } from "../../../actors/mqtt/broker-connection.ts"
 import type { KeySelector } from "../../../messages/cryptoki.ts"
-import type { MqttRefusal, Target } from "../../../messages/mqtt.ts"
+import type { MqttRefusal } from "../../../messages/mqtt.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 
@@ -38,15 +38,20 @@ export const livePin = <E>(settings: CloudSettings, read: Effect.Effect<CloudSet
       isRefused = refused
     })
   const dialling: LivePin["dialling"] = (connect) => (target, receiver) => {
-    if (target.tls?.identity.kind !== "token") return connect(target, receiver)
-    const dialled = Effect.suspend(() => connect(withKey(target, known.key), receiver))
+    const { tls } = target
+    if (tls?.identity.kind !== "token") return connect(target, receiver)
+    const { identity } = tls
+    const dialled = Effect.suspend(() =>
+      connect({ ...target, tls: { ...tls, identity: { ...identity, key: known.key } } }, receiver)
+    )
     return Effect.andThen(isNew, dialled).pipe(
       Effect.tap(() => remember(false)),
       Effect.tapError((refusal) => remember(isAboutPin(refusal)))
     )
   }
+  // Every 5 seconds: a person who has just set the PIN is waiting.
   const corrected: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.flatMap(Effect.andThen(Effect.sleep(lookEvery), isRefused ? isNew : Effect.succeed(false)), (found) =>
+    Effect.flatMap(Effect.andThen(Effect.sleep("5 seconds"), isRefused ? isNew : Effect.succeed(false)), (found) =>
       found ? Effect.void : corrected
     )
   )
@@ -69,13 +74,5 @@ const nameOf = ({ uri }: KeySelector): string => shownUri(uri ?? {})
 const isSamePin = (one: Pins["pin"], other: Pins["pin"]): boolean =>
   (one && Redacted.value(one)) === (other && Redacted.value(other))
 
-const withKey = (target: Target, key: KeySelector): Target => {
-  const { tls } = target
-  return tls?.identity.kind === "token" ? { ...target, tls: { ...tls, identity: { ...tls.identity, key } } } : target
-}
-
 const isAboutPin = (refusal: MqttRefusal): boolean =>
   refusal._tag === "SigningFailed" && (refusal.cause._tag === "PinRejected" || refusal.cause._tag === "PinMissing")
-
-/** A person who has just set the PIN is waiting. */
-const lookEvery: Duration.Input = "5 seconds"

@@ -177,7 +177,8 @@ const planLocalLink = (
       cleanSession: false,
       will: localHealth(own).down,
       receiveMaximum: windowOf(settings.cloud.name),
-      maximumPacketSize: largestPacketOf(settings.cloud)
+      // Above the cloud's limit, so that the bridge can name the message that is too large; 128 KiB for topic and header.
+      maximumPacketSize: Math.max(settings.cloud.maxPayloadSize, 1024 * 1024) + 128 * 1024
     },
     filters: filtersOf(rules, "outbound"),
     neededFilters: neededFilters(settings, deviceId),
@@ -268,12 +269,6 @@ const localKeepalive = ({ bridge, cloud }: CloudSettings): number =>
   Math.min(bridge.localKeepaliveSeconds, cloud.keepaliveSeconds)
 
 const bridgeLogNames = { target: "MQTT bridge", name: "MQTT bridge", isSecond: false } as const
-
-/** Size limit for the local broker: above the cloud's, so that the bridge can name the message that is too large. */
-const largestPacketOf = ({ maxPayloadSize }: CloudSettings["cloud"]): number =>
-  Math.max(maxPayloadSize, 1024 * 1024) + topicAndHeader
-
-const topicAndHeader = 128 * 1024
 
 const localWithinMs = 5_000
 

@@ -25,5 +25,3 @@ export const mapperProgram: Program = {
     }))
   }
 }
-
-declare const __VERSION__: string

@@ -40,11 +40,9 @@ export const retryWithClock = (cloud: ActorRef<LinkProtocol>): Effect.Effect<voi
     const steps = yield* watched(watchClock, "clock changes cannot be monitored (timerfd)")
     if (steps === undefined) return
     const retry = Effect.andThen(Queue.take(steps), cloud.offer("RetryNow", { because: "the clock was set" }))
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(retry, Effect.sleep(rest))))
+    // An NTP client may set it several times.
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(retry, Effect.sleep("1 second"))))
   })
-
-/** An NTP client may set it several times. */
-const rest = "1 second"
 
 /** Undefined: it cannot be watched. */
 const watched = (watch: typeof watchClock, impossible: string) =>

@@ -55,5 +55,3 @@ export const p11ServerProgram: Program = {
     ]
   }
 }
-
-declare const __VERSION__: string

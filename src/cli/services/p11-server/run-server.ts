@@ -134,7 +134,7 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog, 
     const looking = yield* Effect.forkScoped(isOpen ? Effect.result(lookAtModule(service, place.ref)) : Effect.never)
     // Ready when the tokens are there. A slow module does not delay that for long; its outcome is logged later.
     const looked = Effect.raceFirst(Fiber.join(looking), Effect.as(signals.untilStopped, undefined))
-    const outcome = Option.getOrUndefined(yield* Effect.timeoutOption(looked, isOpen ? moduleTimeout : "0 seconds"))
+    const outcome = Option.getOrUndefined(yield* Effect.timeoutOption(looked, isOpen ? "5 seconds" : "0 seconds"))
     if (outcome?._tag === "Failure") return yield* Effect.fail(outcome.failure)
     yield* serveStatus(visible, {
       name: "tedge-p11-server",
@@ -162,8 +162,6 @@ interface Tokens {
   readonly start: Effect.Effect<void>
   readonly scope: Scope.Scope
 }
-
-const moduleTimeout = "5 seconds"
 
 /** Background work of the server. */
 const look = (

@@ -19,13 +19,11 @@ export const writeMetrics = (
       )
     const writing = server
       .ask("Status", undefined, { within: "5 seconds" })
-      .pipe(Effect.flatMap(write), Effect.ignore, Effect.andThen(Effect.sleep(every)))
+      // Prometheus' default scrape interval.
+      .pipe(Effect.flatMap(write), Effect.ignore, Effect.andThen(Effect.sleep("15 seconds")))
     yield* Effect.addFinalizer(() => write({ connections: 0, answering: 0 }))
     yield* Effect.forkScoped(Effect.forever(writing))
   })
-
-/** Prometheus' default scrape interval. */
-const every = "15 seconds"
 
 /** Undefined: unknown request. */
 export const serverAnswer =

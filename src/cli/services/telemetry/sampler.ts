@@ -18,8 +18,9 @@ export const samplerOf = (environment: Environment, random: () => number = Math.
   const share = shareOf(name, environment.OTEL_TRACES_SAMPLER_ARG ?? "")
   const begun = new Map<string, number>()
   return (rootSpan, work, now) => {
-    if (rootSpan === handling || name === "always_off") return false
-    if (rootSpan === connecting) return true
+    // The former: of runtime/internal/hop.ts.
+    if (rootSpan === "actor.receive" || name === "always_off") return false
+    if (rootSpan === "mqtt connect") return true
     if (share !== undefined) return random() < share
     const kind = `${rootSpan} ${work}`
     const last = begun.get(kind)
@@ -52,10 +53,6 @@ const shareOf = (name: string, argument: string): number | undefined => {
 }
 
 const isFraction = (text: string): boolean => text.trim() !== "" && Number(text) >= 0 && Number(text) <= 1
-
-/** Of `runtime/internal/hop.ts`. */
-const handling = "actor.receive"
-const connecting = "mqtt connect"
 
 /** One trace per second of each kind of work. */
 const everyMs = 1_000

@@ -161,8 +161,6 @@ interface ListenAddress {
   readonly port: number
 }
 
-export const defaultAddress: ListenAddress = { host: "127.0.0.1", port: 0 }
-
 export const parseListenAddress = (text: string): Effect.Effect<ListenAddress, ListenRefused> => {
   const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d{1,5}))?$/.exec(text) ?? []
   const host = isIPv6(text) ? text : (bracketed ?? plain ?? "")

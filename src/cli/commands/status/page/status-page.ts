@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto"
 import { Effect } from "effect"
 import type { PageRefusal } from "../../../../messages/status/refusals.ts"
 import type { Terminal } from "../../../terminal/terminal.ts"
-import { defaultAddress, parseListenAddress, servePage } from "./page-server.ts"
+import { parseListenAddress, servePage } from "./page-server.ts"
 import { type Followed, serviceFeed } from "./service-feed.ts"
 
 export const showStatusPage = (
@@ -20,7 +20,7 @@ export const showStatusPage = (
 ): Effect.Effect<never, PageRefusal> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const address = listen === undefined ? defaultAddress : yield* parseListenAddress(listen)
+      const address = listen === undefined ? { host: "127.0.0.1", port: 0 } : yield* parseListenAddress(listen)
       const { files } = yield* Effect.promise(() => import("./page-files.ts"))
       const feed = yield* serviceFeed(look)
       const secret = randomBytes(24).toString("base64url")
