@@ -1,10 +1,14 @@
 /** Memory goes back to the kernel while a process is idle, and never while it works. */
+import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { readFileSync } from "node:fs"
+import { copyFileSync, readFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import { build } from "esbuild"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { collectAll, dropProgramText } from "../../../src/platform/native/unix-addon.ts"
 import { giveMemoryBackWhenIdle, type IdleProcess, idleCheck } from "../../../src/platform/process/idle-memory.ts"
+import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
 
 const mebibyte = 1024 * 1024
 
@@ -92,6 +96,27 @@ describe("memory of an idle process", () => {
     expect(createHash("sha256").update("works on").digest("hex")).toHaveLength(64)
   })
 
+  it("is given back with the baseline code of functions, which work on", async () => {
+    const dir = makeTempDir()
+    try {
+      const program = join(dir, "program.cjs")
+      await build({
+        stdin: { contents: hotProgram, resolveDir: resolve("src/platform/process") },
+        outfile: program,
+        bundle: true,
+        platform: "node",
+        format: "cjs"
+      })
+      copyFileSync("dist/unix.node", join(dir, "unix.node"))
+      // Otherwise V8 waits until a function has not run during six collections.
+      const flags = ["--allow-natives-syntax", "--stress-flush-code", "--always-sparkplug"]
+      const { stdout, stderr } = spawnSync(process.execPath, [...flags, program], { encoding: "utf8" })
+      expect({ stdout, stderr }).toEqual({ stdout: "true false 18\n", stderr: "" })
+    } finally {
+      removeTempDir(dir)
+    }
+  })
+
   it("does not keep a process alive", () => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
     const before = timers()
@@ -100,3 +125,20 @@ describe("memory of an idle process", () => {
     end()
   })
 })
+
+/** Prints whether a function has baseline code, before and after the first look, and a result of it. */
+const hotProgram = `import { giveMemoryBackWhenIdle } from "./idle-memory.ts"
+let look
+globalThis.setInterval = (run) => {
+  look = run
+  return { unref: () => {} }
+}
+const status = new Function("f", "return %GetOptimizationStatus(f)")
+const hasBaselineCode = () => (status(hot) & (1 << 15)) !== 0
+const hot = new Function("a", "let sum = 0; for (const k of [1, 2, 3]) sum += a * k; return sum")
+hot(1)
+const before = hasBaselineCode()
+giveMemoryBackWhenIdle()
+look()
+console.log(before, hasBaselineCode(), hot(3))
+`
