@@ -17,16 +17,14 @@ export interface CloudQuestion {
   readonly judge: (message: MqttMessage, id: string) => "answer" | "other" | number
 }
 
-interface Waiting {
-  readonly connection: number
-  readonly id: string
-  readonly answer: Deferred.Deferred<MqttMessage, CloudNotAnswering>
-}
-
 export class CloudCheck {
   private readonly asked: CloudQuestion
   private readonly sides: Readonly<Record<Side, BridgeSide>>
-  private readonly waiting = new Set<Waiting>()
+  private readonly waiting = new Set<{
+    readonly connection: number
+    readonly id: string
+    readonly answer: Deferred.Deferred<MqttMessage, CloudNotAnswering>
+  }>()
   private asks = 0
 
   constructor(asked: CloudQuestion, sides: Readonly<Record<Side, BridgeSide>>) {

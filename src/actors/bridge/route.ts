@@ -5,8 +5,6 @@ import { isTopic, matchesFilter } from "./rules.ts"
 
 export type Direction = BridgeRule["direction"]
 
-const opposite = (direction: Direction): Direction => (direction === "outbound" ? "inbound" : "outbound")
-
 /** The topic on the other side; undefined: no rule, or nothing left of the topic below the prefix. */
 export const targetTopic = (
   rules: ReadonlyArray<BridgeRule>,
@@ -58,7 +56,7 @@ export class RouteCache {
     const { rules, direction } = this
     const topic = targetTopic(rules, direction, from)
     if (topic === undefined) return undefined
-    const back = targetTopic(rules, opposite(direction), topic)
+    const back = targetTopic(rules, direction === "outbound" ? "inbound" : "outbound", topic)
     const comesBack = back !== undefined && targetTopic(rules, direction, back) === topic
     return { topic, isTopic: isTopic(topic), comesBack, against: this.against(topic) }
   }

@@ -46,7 +46,7 @@ interface CloudFiles {
 export type AllCloudFiles = Readonly<Record<CloudName, CloudFiles>>
 
 export const mapperFile = (configDir: string, { cloud, profile }: CloudProfile): string =>
-  join(mappersDirectory(configDir), profile === undefined ? cloud : `${cloud}.${profile}`, mapperFileName)
+  join(mappersDirectory(configDir), profile === undefined ? cloud : `${cloud}.${profile}`, "mapper.toml")
 
 /** `tedge`: content of tedge.toml. `configDir` undefined: the files count as absent. */
 export const readCloudFiles = (configDir: string | undefined, tedge: TomlTable): AllCloudFiles => {
@@ -116,5 +116,3 @@ const directoriesIn = (path: string): ReadonlyArray<string> | string => {
 }
 
 const mappersDirectory = (configDir: string): string => join(configDir, "mappers")
-
-const mapperFileName = "mapper.toml"

@@ -47,7 +47,11 @@ export const configMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "r
 export const configBehaviour = (place: ConfigPlace, writing: ConfigWriting): Behaviour<ConfigProtocol> => ({
   init: () =>
     Effect.succeed({
-      ReadSettings: (need) => readSettings(place, need),
+      ReadSettings: (need) =>
+        Effect.gen(function* () {
+          const open = yield* openForUse(place, undefined, need)
+          return { settings: yield* buildSettings(open.sources, place, howOf(open)), warnings: open.warnings }
+        }),
       ReadCloudSettings: (wanted) => readCloudSettings(place, wanted),
       ReadProfiles: (wanted) => readProfiles(place, wanted),
       Get: (selector) => getSetting(place, selector),
@@ -66,12 +70,6 @@ type Reads<Tag extends keyof ConfigProtocol> = Effect.Effect<
   ConfigProtocol[Tag]["answer"],
   ConfigProtocol[Tag]["refusal"]
 >
-
-const readSettings = (place: ConfigPlace, need: Payload<"ReadSettings">): Reads<"ReadSettings"> =>
-  Effect.gen(function* () {
-    const open = yield* openForUse(place, undefined, need)
-    return { settings: yield* buildSettings(open.sources, place, howOf(open)), warnings: open.warnings }
-  })
 
 /** Without its password a proxy is set in part. */
 const howOf = ({ own }: OpenConfig): "whole" | "bare" => (own.secrets.problem === undefined ? "whole" : "bare")

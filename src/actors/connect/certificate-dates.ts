@@ -11,28 +11,29 @@ export const certificateDates = (
 ): Effect.Effect<{ readonly notBefore: Date; readonly notAfter: Date }, CredentialUnusable> =>
   Effect.try({ try: () => readRegularText(path), catch: (error) => unusable(path, error) }).pipe(
     Effect.flatMap((text) =>
-      Effect.try({ try: () => certificates(text), catch: (error) => unusable(path, error) }).pipe(
+      Effect.try({
+        try: () => pemCertificates(text).map((der) => new X509Certificate(der)),
+        catch: (error) => unusable(path, error)
+      }).pipe(
         Effect.flatMap((all) => {
           const leaf = deviceCertificate(all)
           return leaf === undefined
-            ? Effect.fail(all.length === 0 ? noCertificate(path, text) : ambiguous(path))
+            ? Effect.fail(
+                all.length === 0
+                  ? noCertificate(path, text)
+                  : new CredentialUnusable({ path, role: "certificate", reason: "ambiguous", detail: "" })
+              )
             : Effect.succeed({ notBefore: new Date(leaf.validFrom), notAfter: new Date(leaf.validTo) })
         })
       )
     )
   )
 
-const certificates = (text: string): ReadonlyArray<X509Certificate> =>
-  pemCertificates(text).map((der) => new X509Certificate(der))
-
 /** 30 82: a DER sequence longer than 127 bytes, as it looks when read as text. */
 const noCertificate = (path: string, text: string): CredentialUnusable =>
   text.startsWith("0\ufffd")
     ? new CredentialUnusable({ path, role: "certificate", reason: "der", detail: "" })
     : new CredentialUnusable({ path, role: "certificate", reason: "malformed", detail: "no certificate in it" })
-
-const ambiguous = (path: string): CredentialUnusable =>
-  new CredentialUnusable({ path, role: "certificate", reason: "ambiguous", detail: "" })
 
 const unusable = (path: string, error: unknown): CredentialUnusable => {
   const code = codeOf(error)

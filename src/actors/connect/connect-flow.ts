@@ -59,7 +59,13 @@ export const verify = (
 ): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     if (offline) yield* skipped(peers, "the connection check")
-    else yield* Effect.tapError(check(peers, connection), () => sayWhatIsLeft(peers, connection))
+    else
+      yield* Effect.tapError(check(peers, connection), () =>
+        peers.show({
+          _tag: "Noted",
+          note: { _tag: "LeftRunning", cloud: connection.cloud.name, profile: connection.profile }
+        })
+      )
     yield* markVerified(connection)
     if (connection.cloud.hasAgent) yield* enableAgent(peers, connection)
   })
@@ -174,9 +180,6 @@ const warnOfOtherTenant = (
     })
   )
 }
-
-const sayWhatIsLeft = ({ show }: ConnectPeers, { cloud, profile }: ValidConnection): Effect.Effect<void> =>
-  show({ _tag: "Noted", note: { _tag: "LeftRunning", cloud: cloud.name, profile } })
 
 const skipped = ({ show }: ConnectPeers, what: string): Effect.Effect<void> =>
   show({ _tag: "Noted", note: { _tag: "OfflineSkipped", what } })

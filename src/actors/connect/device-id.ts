@@ -14,8 +14,7 @@ export const cloudDeviceId = (
     const problem = cloud.name === "c8y" ? undefined : deviceIdProblem(cloud.name, id)
     if (problem === undefined) return Effect.succeed(id)
     const { certPath, idProblem } = cloud.device
-    const source = idProblem === undefined ? ({ kind: "certificate", path: certPath } as const) : unknownSource
+    const source =
+      idProblem === undefined ? ({ kind: "certificate", path: certPath } as const) : ({ kind: "argument" } as const)
     return Effect.fail(new InvalidSetting({ key, value: id, source, problem }))
   })
-
-const unknownSource = { kind: "argument" } as const

@@ -65,7 +65,11 @@ export const fitsTokenKey = (
         return yield* new KeyMismatch({ certPath, key: shownUri(key.uri ?? {}) })
       })
     return fits
-  }).pipe(Effect.catch((cause) => (mayPass(cause) ? Effect.succeed(fitsAny) : failed(host, cause))))
+  }).pipe(
+    Effect.catch((cause) =>
+      mayPass(cause) ? Effect.succeed(fitsAny) : Effect.fail(new SigningFailed({ host, cause }))
+    )
+  )
 
 const namesKey = ({ uri }: KeySelector): boolean => uri?.object !== undefined || uri?.id !== undefined
 
@@ -73,9 +77,6 @@ const withoutName = ({ uri = {}, ...selector }: KeySelector): KeySelector => {
   const { object: _object, id: _id, ...token } = uri
   return { ...selector, uri: token }
 }
-
-const failed = (host: string, cause: Exclude<TokenRefusal | AskFailed, MayPass>) =>
-  Effect.fail(new SigningFailed({ host, cause }))
 
 type MayPass = Extract<TokenRefusal | AskFailed, { readonly _tag: (typeof passing)[number] }>
 

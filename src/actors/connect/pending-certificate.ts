@@ -18,9 +18,11 @@ import type { FitsKey } from "./own-key.ts"
 export type PendingCertificate =
   | { readonly kind: "none" }
   | { readonly kind: "usable"; readonly path: string }
-  | { readonly kind: "unusable"; readonly path: string; readonly failure: Unusable }
-
-type Unusable = CredentialUnusable | CertificateNotValid | CertificateOfOtherDevice | KeyMismatch
+  | {
+      readonly kind: "unusable"
+      readonly path: string
+      readonly failure: CredentialUnusable | CertificateNotValid | CertificateOfOtherDevice | KeyMismatch
+    }
 
 export const examinePending = (settings: CloudSettings, fitsKey: FitsKey): Effect.Effect<PendingCertificate> => {
   const path = pendingPath(settings.cloud.device.certPath)

@@ -40,7 +40,12 @@ export const askForOperations = (
     const other = new OtherMapper(options)
     const wakeUp = yield* Queue.sliding<void>(1)
     const state: State = { service: undefined, bridge: undefined, settled: 0 }
-    const due = () => dueConnection(state)
+    const due = () => {
+      if (state.service?._tag !== "Up" || state.bridge?.health !== "up" || state.bridge.cloud._tag !== "Up")
+        return undefined
+      const { connection } = state.bridge.cloud
+      return connection > state.settled ? connection : undefined
+    }
 
     const look = Effect.asVoid(Queue.offer(wakeUp, undefined))
     const askNext = Effect.gen(function* () {
@@ -48,7 +53,7 @@ export const askForOperations = (
       const connection = due()
       if (connection === undefined) return
       const since = now()
-      yield* publish(options.checks.map(healthCheck))
+      yield* publish(options.checks.map((topic) => ({ topic, payload: Buffer.from("{}"), qos: 1, retain: false })))
       yield* Effect.sleep(answersWithinMs)
       // Something went down meanwhile: checked again when all is up.
       if (due() !== connection) return yield* look
@@ -92,14 +97,6 @@ interface State {
   /** The last cloud connection for which this was decided. */
   settled: number
 }
-
-const dueConnection = ({ service, bridge, settled }: State): number | undefined => {
-  if (service?._tag !== "Up" || bridge?.health !== "up" || bridge.cloud._tag !== "Up") return undefined
-  const { connection } = bridge.cloud
-  return connection > settled ? connection : undefined
-}
-
-const healthCheck = (topic: string): MqttMessage => ({ topic, payload: Buffer.from("{}"), qos: 1, retain: false })
 
 /** A mapper that took our client id, or whose id we took, has reconnected by then. */
 const answersWithinMs = 5_000

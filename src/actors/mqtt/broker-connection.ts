@@ -62,14 +62,28 @@ export const connectWith = (
             isOfOldBroker: target.receiveMaximum !== undefined && saysOld(ended, refusal)
           })
         })
-      }).pipe(Effect.mapError((failure) => (failure._tag === "Unopened" ? failure : unopened(failure))))
+      }).pipe(
+        Effect.mapError((failure) =>
+          failure._tag === "Unopened" ? failure : new Unopened({ refusal: failure, isOfOldBroker: false })
+        )
+      )
     const connecting = Effect.mapError(oldBrokers.ask(target, attempt), ({ refusal }) => refusal)
     // Evaluated before the loser is interrupted: the pending step is the reason.
     const limit = Effect.andThen(
       Effect.sleep(target.connectWithinMs),
       Effect.suspend(() => Effect.fail(tooSlow(target, waitingFor, watch)))
     )
-    const span = { kind: "client", attributes: () => ofServer(target) } as const
+    const span = {
+      kind: "client",
+      attributes: () => ({
+        "messaging.system": "mqtt",
+        "network.protocol.name": "mqtt",
+        "network.transport": "tcp",
+        "server.address": target.host,
+        "server.port": target.port,
+        "tedge.identity": target.tls?.identity.kind ?? "none"
+      })
+    } as const
     return Effect.onExit(spanned("mqtt connect", span, Effect.raceFirst(connecting, limit)), (exit) => {
       const hops = watch.hops()
       if (!hops.some(({ name }) => name === "sign")) return Effect.void
@@ -77,15 +91,6 @@ export const connectWith = (
     })
   }
 }
-
-const ofServer = ({ host, port, tls }: Target) => ({
-  "messaging.system": "mqtt",
-  "network.protocol.name": "mqtt",
-  "network.transport": "tcp",
-  "server.address": host,
-  "server.port": port,
-  "tedge.identity": tls?.identity.kind ?? "none"
-})
 
 const outcomeOf = (exit: Exit.Exit<unknown, MqttRefusal>): string => {
   if (Exit.isSuccess(exit)) return "ok"
@@ -97,8 +102,6 @@ const outcomeOf = (exit: Exit.Exit<unknown, MqttRefusal>): string => {
 const forgetSessions = (tickets: TlsTickets, { host, port }: Target, refusal: MqttRefusal): void => {
   if (refusal._tag === "BrokerRefused" || refusal._tag === "TlsFailed") tickets.forget(`${host}:${port}`)
 }
-
-const unopened = (refusal: MqttRefusal) => new Unopened({ refusal, isOfOldBroker: false })
 
 /** A broker that supports only MQTT 3.1.1 refuses MQTT 5, or closes the connection (3.1.1, 3.1.2.2 and 4.8). */
 const saysOld = ({ reason }: ConnectionEnded, refusal: MqttRefusal): boolean =>

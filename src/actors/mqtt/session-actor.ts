@@ -24,7 +24,9 @@ export const sessionBehaviour = (connect: Connect): Behaviour<MqttSessionProtoco
       const close = Effect.suspend(() => {
         const closing = session
         session = undefined
-        return closing === undefined ? Effect.void : closeSession(closing)
+        return closing === undefined
+          ? Effect.void
+          : Effect.andThen(closing.connection.disconnect, Scope.close(closing.scope, Exit.void))
       })
       const current = Effect.suspend(() => (session === undefined ? Effect.fail(nothingOpen) : Effect.succeed(session)))
       yield* Effect.addFinalizer(() => close)
@@ -35,7 +37,8 @@ export const sessionBehaviour = (connect: Connect): Behaviour<MqttSessionProtoco
             session = yield* openSession(connect, target)
             return { sessionPresent: session.connection.sessionPresent }
           }),
-        Publish: ({ message }) => Effect.flatMap(current, (open) => publish(open, message)),
+        Publish: ({ message }) =>
+          Effect.flatMap(current, (open) => answered(open.connection.publish(message), open.target, "PUBACK")),
         Subscribe: ({ filters, qos }) => Effect.flatMap(current, (open) => subscribe(open, filters, qos)),
         Next: () => Effect.flatMap(current, ({ inbox }) => Queue.take(inbox)),
         Close: () => close
@@ -66,12 +69,6 @@ const openSession = (connect: Connect, target: Target): Effect.Effect<OpenSessio
     yield* Effect.forkIn(failInbox, scope)
     return { target, connection, inbox, scope }
   })
-
-const closeSession = ({ connection, scope }: OpenSession): Effect.Effect<void> =>
-  Effect.andThen(connection.disconnect, Scope.close(scope, Exit.void))
-
-const publish = ({ connection, target }: OpenSession, message: MqttMessage) =>
-  answered(connection.publish(message), target, "PUBACK")
 
 const subscribe = ({ connection, target }: OpenSession, filters: ReadonlyArray<string>, qos: 0 | 1) =>
   Effect.flatMap(answered(connection.subscribe(filters, qos), target, "SUBACK"), (codes) => {

@@ -59,9 +59,11 @@ export const readRequest = (
   return late
 }
 
-type Begun = Pick<RequestTimes, "acceptedAt" | "readAt">
-
-const serveRequest = (spec: ConnectionSpec, bytes: Uint8Array, begun: Begun): Effect.Effect<Outcome> =>
+const serveRequest = (
+  spec: ConnectionSpec,
+  bytes: Uint8Array,
+  begun: Pick<RequestTimes, "acceptedAt" | "readAt">
+): Effect.Effect<Outcome> =>
   Effect.suspend(() => {
     const startedAt = spec.times.now()
     const request = Result.match(decodeFrame(bytes), { onSuccess: (frame) => frame, onFailure: (failure) => failure })

@@ -24,25 +24,12 @@ export type RequestFailure =
   | OperationNotAllowed
   | RequestNotUsable
   | SettingsNotRead
-  | NoRequest
-  | Busy
-  | AnswerTooLong
-
-/** A response frame, sent as a request. */
-interface NoRequest {
-  readonly _tag: "NoRequest"
-}
-
-/** The limit of connections, of the service or of one user, is reached. */
-interface Busy {
-  readonly _tag: "Busy"
-}
-
-/** The response is longer than the protocol allows. */
-interface AnswerTooLong {
-  readonly _tag: "AnswerTooLong"
-  readonly bytes: number
-}
+  /** A response frame, sent as a request. */
+  | { readonly _tag: "NoRequest" }
+  /** The limit of connections, of the service or of one user, is reached. */
+  | { readonly _tag: "Busy" }
+  /** The response is longer than the protocol allows. */
+  | { readonly _tag: "AnswerTooLong"; readonly bytes: number }
 
 interface ErrorContext {
   /** A signing key was requested. */

@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { rmSync } from "node:fs"
-import { Effect, type Scope } from "effect"
+import { Effect } from "effect"
 import { ServiceEnded, ServiceNotStarted, type ServiceProtocol } from "../../messages/service.ts"
 import { codeOf } from "../../platform/process/error-code.ts"
 import { recordedProcess, recordProcess } from "../../platform/process/recorded-process.ts"
@@ -26,7 +26,7 @@ export const serviceBehaviour = (program: ServiceProgram): Behaviour<ServiceProt
   init: ({ task }) =>
     Effect.gen(function* () {
       yield* endLeftOver(program)
-      const running = yield* acquireProcess(program)
+      const running = yield* Effect.acquireRelease(startProcess(program), (running) => stopProcess(program, running))
       yield* task("wait", Effect.flatMap(running.ended, Effect.fail))
       return {
         Signal: ({ signal }) => Effect.sync(() => void running.process.kill(signal))
@@ -38,9 +38,6 @@ interface Running {
   readonly process: ChildProcess
   readonly ended: Effect.Effect<ServiceEnded>
 }
-
-const acquireProcess = (program: ServiceProgram): Effect.Effect<Running, ServiceNotStarted, Scope.Scope> =>
-  Effect.acquireRelease(startProcess(program), (running) => stopProcess(program, running))
 
 const startProcess = ({ command, pidPath }: ServiceProgram): Effect.Effect<Running, ServiceNotStarted> =>
   Effect.callback<Running, ServiceNotStarted>((resume) => {

@@ -15,15 +15,13 @@ export type SecretCopy = Extract<SettingWarning, { readonly kind: "secret-copy" 
 export const secretCopies = (configDir: string): ReadonlyArray<SecretCopy> => {
   const mappers = join(configDir, "mappers")
   const directories = namesIn(mappers).map((name) => join(mappers, name))
+  // `tedge.toml.bak`, and later ones with a number appended.
   return [configDir, ...directories].flatMap((directory) =>
     namesIn(directory)
-      .filter((name) => isCopy(name))
+      .filter((name) => /^(tedge|mapper)\.toml\.bak(\.\d+)?$/.test(name))
       .flatMap((name) => secretCopy(join(directory, name)))
   )
 }
-
-/** `tedge.toml.bak`, and later ones with a number appended. */
-const isCopy = (name: string): boolean => /^(tedge|mapper)\.toml\.bak(\.\d+)?$/.test(name)
 
 const secretCopy = (path: string): ReadonlyArray<SecretCopy> => {
   const read = readTomlFile(path)

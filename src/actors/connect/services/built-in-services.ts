@@ -116,7 +116,10 @@ const pidPath = (lock: string): string => lock.replace(/\.lock$/, ".pid")
 const startRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void, ServiceFailure> =>
   Effect.gen(function* () {
     const command = places.commandOf(service)
-    if (command === undefined) return yield* notInstalled(service)
+    if (command === undefined)
+      return yield* Effect.fail(
+        new ServiceCommandFailed({ service, command: [service], reason: "notFound", status: "ENOENT", output: "" })
+      )
     const path = lockPath(places, service)
     const user = places.user === undefined ? [] : [`--user=${printUser(places.user)}`]
     const argv = [...places.runner, service, path, logPath(places, service), ...user, ...command]
@@ -254,11 +257,6 @@ const kill = (pid: number, signal: NodeJS.Signals): void => {
 
 /** 90 s: a mapper may take 75 s to drain. */
 const stopTries = 1800
-
-const notInstalled = (service: string): Effect.Effect<never, ServiceCommandFailed> =>
-  Effect.fail(
-    new ServiceCommandFailed({ service, command: [service], reason: "notFound", status: "ENOENT", output: "" })
-  )
 
 /** Without the add-on no lock can be checked: not a fault of the service. */
 const failed = (service: string, command: ReadonlyArray<string>, error: unknown): ServiceFailure =>

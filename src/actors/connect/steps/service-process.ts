@@ -19,15 +19,16 @@ interface Device {
 
 export const serviceProcess = ({ settings, services }: Device, unit: string): Effect.Effect<number | undefined> =>
   Effect.gen(function* () {
-    return lockOwner(lockOf(settings, unit)) ?? (yield* managed(services, unit)) ?? runningProgram(settings, unit)
+    return (
+      lockOwner(lockOf(settings, unit)) ??
+      (yield* services === undefined ? Effect.succeed(undefined) : services.process(unit)) ??
+      runningProgram(settings, unit)
+    )
   })
 
 /** With `unseen`: the lock is held by an invisible process. Not while the service may be starting. */
 export const serviceHolder = (device: Device, unit: string): Effect.Effect<number | "unseen" | undefined> =>
   Effect.map(serviceProcess(device, unit), (process) => process ?? unseenHolder(lockOf(device.settings, unit)))
-
-const managed = (services: Device["services"], unit: string): Effect.Effect<number | undefined> =>
-  services === undefined ? Effect.succeed(undefined) : services.process(unit)
 
 const unseenHolder = (lock: string): "unseen" | undefined => {
   try {

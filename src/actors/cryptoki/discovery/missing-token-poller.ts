@@ -13,22 +13,15 @@ import type { Publish } from "../settings.ts"
 import type { Listing } from "./listing.ts"
 import { firstToken } from "./select-token.ts"
 
-interface MissingTokenPollerSpec {
+/** Returns the function to call for each request for a missing token. */
+export const makeMissingTokenPoller = (spec: {
   readonly listing: Listing
   readonly publish: Publish
   readonly keepLookingMs: number
   /** Runs as long as the actor. */
   readonly task: (effect: Effect.Effect<void>) => Effect.Effect<void>
-}
-
-interface Wanted {
-  readonly uri: Pkcs11Uri
-  readonly until: number
-}
-
-/** Returns the function to call for each request for a missing token. */
-export const makeMissingTokenPoller = (spec: MissingTokenPollerSpec): ((uri: Pkcs11Uri) => Effect.Effect<void>) => {
-  const wanted = new BoundedMap<string, Wanted>(mostWanted)
+}): ((uri: Pkcs11Uri) => Effect.Effect<void>) => {
+  const wanted = new BoundedMap<string, { readonly uri: Pkcs11Uri; readonly until: number }>(mostWanted)
   let isLooking = false
   const look = Effect.gen(function* () {
     while (wanted.size > 0) {

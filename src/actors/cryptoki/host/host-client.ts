@@ -56,7 +56,7 @@ export const startHost = (
     const library = yield* call("load", { path, devices: moduleDevices(path, environment) }, initializeMs)
     return {
       library,
-      isIdle: () => isIdle(host),
+      isIdle: () => host.pending.size === 0 && !host.isEnding && host.killedFor === undefined && host.end === undefined,
       call: (name, asked, limitMs) =>
         Effect.catchTags(
           readCalls.has(name)
@@ -67,9 +67,6 @@ export const startHost = (
         )
     }
   })
-
-const isIdle = (host: Process): boolean =>
-  host.pending.size === 0 && !host.isEnding && host.killedFor === undefined && host.end === undefined
 
 interface Pending extends HostCall {
   readonly name: HostRequestName
@@ -99,7 +96,13 @@ const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process =
     output: moduleOutput(),
     pending: new ShortLivedMap(),
     exited: Deferred.makeUnsafe(),
-    settlePending: () => settleAllPending(host),
+    // The process has exited: every waiting call fails.
+    settlePending: () => {
+      for (const { name, settle } of host.pending.values()) settle(died(host, name))
+      host.pending.clear()
+      notifyIdle(host)
+      Deferred.doneUnsafe(host.exited, Effect.void)
+    },
     lastCall: 0,
     looking: undefined,
     isEnding: false,
@@ -121,10 +124,6 @@ const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process =
 
 const notStarted = (reason: string) => new HostNotStarted({ reason, program: process.execPath })
 
-interface Traced {
-  readonly traced: TracedCall
-}
-
 const listen = (host: Process, onCall: HostSettings["onCall"]): void => {
   const read = frameReader()
   const lost = () => {
@@ -132,7 +131,7 @@ const listen = (host: Process, onCall: HostSettings["onCall"]): void => {
   }
   host.pipe.on("data", (chunk) => {
     try {
-      for (const value of read(chunk) as ReadonlyArray<HostReply | Traced>)
+      for (const value of read(chunk) as ReadonlyArray<HostReply | { readonly traced: TracedCall }>)
         if ("traced" in value) onCall?.(value.traced)
         else settle(host, value)
     } catch {
@@ -164,14 +163,6 @@ const refused = (refusal: HostRefusal, output: ModuleOutput): Effect.Effect<neve
     case "defect":
       return Effect.die(new Error(`token host: ${refusal.detail}`))
   }
-}
-
-/** The process has exited: every waiting call fails. */
-const settleAllPending = (host: Process): void => {
-  for (const { name, settle } of host.pending.values()) settle(died(host, name))
-  host.pending.clear()
-  notifyIdle(host)
-  Deferred.doneUnsafe(host.exited, Effect.void)
 }
 
 const died = (host: Process, call: HostRequestName): Effect.Effect<never, HostDied | HostNotStarted> => {

@@ -50,7 +50,7 @@ export const latchNotes = (store: LatchStore, publish: (event: CryptokiEvent) =>
   /** One of a later version stays as it is. */
   const saveProof = (token: LatchedToken, of: string, settings: Proof["settings"]) =>
     Effect.gen(function* () {
-      if (isNewer((yield* store.read(token.identity, "proof")) ?? "")) return
+      if (isNewerValue(parseJson((yield* store.read(token.identity, "proof")) ?? ""))) return
       const made: Proof = { version: recordVersion, keyId: yield* keyId, mark: of, settings }
       yield* store.write(token.identity, "proof", JSON.stringify(made))
     })
@@ -132,8 +132,6 @@ export const parseProof = (text: string): Proof | undefined => {
   return isProof(value) ? value : undefined
 }
 
-const isNewer = (text: string): boolean => isNewerValue(parseJson(text))
-
 const isNewerValue = (value: unknown): boolean =>
   isObject(value) && typeof value.version === "number" && value.version > recordVersion
 
@@ -145,9 +143,8 @@ const parseJson = (text: string): unknown => {
   }
 }
 
-type Fields = { readonly [name: string]: unknown }
-
-const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null
+const isObject = (value: unknown): value is { readonly [name: string]: unknown } =>
+  typeof value === "object" && value !== null
 const isText = (value: unknown): value is string => typeof value === "string"
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 const isMapOf = (value: unknown, isOne: (one: unknown) => boolean): boolean =>

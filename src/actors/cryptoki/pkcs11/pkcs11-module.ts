@@ -47,7 +47,7 @@ export const openModule = async (path: string): Promise<Pkcs11Module> => {
     native.load(path)
   } catch (error) {
     // `native` must not be used again: its next call would crash.
-    throw new LoadFault(missingEntry(error) ? "notAModule" : "other", wordsOf(error))
+    throw new LoadFault(wordsOf(error).includes("C_GetFunctionList") ? "notAModule" : "other", wordsOf(error))
   }
   calling("C_Initialize", () => native.C_Initialize({ flags: CKF_OS_LOCKING_OK }))
   return functionsOf(native)
@@ -101,7 +101,12 @@ const functionsOf = (native: PKCS11) => ({
   logout: (session: Handle): void => calling("C_Logout", () => native.C_Logout(session)),
   find: (session: Handle, template: ReadonlyArray<Attribute>) => find(native, session, template),
   /** Undefined: the object does not have it, does not return it, or it is unreasonably long. */
-  attribute: (session: Handle, object: Handle, type: number) => attribute(native, session, object, type),
+  attribute: (session: Handle, object: Handle, type: number) => {
+    const value = unlessAbsent(() =>
+      calling("C_GetAttributeValue", () => native.C_GetAttributeValue(session, object, [{ type }]))
+    )?.[0]?.value
+    return Buffer.isBuffer(value) && value.length <= limits.attribute ? new Uint8Array(value) : undefined
+  },
   signInit: (session: Handle, { mechanism, pss }: MechanismCandidate, key: Handle): void => {
     const parameter = pss && { type: pssParameters, hashAlg: pss.hash, mgf: pss.mgf, saltLen: pss.saltLength }
     calling("C_SignInit", () => native.C_SignInit(session, parameter ? { mechanism, parameter } : { mechanism }, key))
@@ -119,7 +124,14 @@ const functionsOf = (native: PKCS11) => ({
     const view = Buffer.from(input.buffer, input.byteOffset, input.byteLength)
     return new Uint8Array(calling("C_Sign", () => native.C_Sign(session, view, quickOutput)))
   },
-  generate: async (session: Handle, mechanism: number, of: KeyTemplates) => {
+  generate: async (
+    session: Handle,
+    mechanism: number,
+    of: {
+      readonly publicTemplate: ReadonlyArray<Attribute>
+      readonly privateTemplate: ReadonlyArray<Attribute>
+    }
+  ) => {
     const templates = [nativeTemplate(of.publicTemplate), nativeTemplate(of.privateTemplate)] as const
     const pair = await callingAsync("C_GenerateKeyPair", () =>
       native.C_GenerateKeyPairAsync(session, { mechanism }, ...templates)
@@ -139,11 +151,6 @@ const functionsOf = (native: PKCS11) => ({
   finalize: (): void => calling("C_Finalize", () => native.C_Finalize())
 })
 
-interface KeyTemplates {
-  readonly publicTemplate: ReadonlyArray<Attribute>
-  readonly privateTemplate: ReadonlyArray<Attribute>
-}
-
 const find = (native: PKCS11, session: Handle, template: ReadonlyArray<Attribute>): ReadonlyArray<Handle> => {
   calling("C_FindObjectsInit", () => native.C_FindObjectsInit(session, nativeTemplate(template)))
   try {
@@ -157,13 +164,6 @@ const find = (native: PKCS11, session: Handle, template: ReadonlyArray<Attribute
   } finally {
     calling("C_FindObjectsFinal", () => native.C_FindObjectsFinal(session))
   }
-}
-
-const attribute = (native: PKCS11, session: Handle, object: Handle, type: number): Uint8Array | undefined => {
-  const value = unlessAbsent(() =>
-    calling("C_GetAttributeValue", () => native.C_GetAttributeValue(session, object, [{ type }]))
-  )?.[0]?.value
-  return Buffer.isBuffer(value) && value.length <= limits.attribute ? new Uint8Array(value) : undefined
 }
 
 /** CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_VALUE_INVALID: the object does not report. */
@@ -199,8 +199,6 @@ const loadPkcs11js = async () => {
     throw new LoadFault("pkcs11jsMissing", wordsOf(error))
   }
 }
-
-const missingEntry = (error: unknown): boolean => wordsOf(error).includes("C_GetFunctionList")
 
 const wordsOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split("\n", 1)[0] ?? ""

@@ -109,9 +109,10 @@ export const tlsSignature = (key: SigningKey, raw: Uint8Array): Uint8Array | und
 
 const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
 
-type Hash = "sha256" | "sha384" | "sha512"
-
-const makings: Record<SignatureScheme, { readonly kind: "ecdsa" | "pss" | "pkcs1"; readonly hash: Hash }> = {
+const makings: Record<
+  SignatureScheme,
+  { readonly kind: "ecdsa" | "pss" | "pkcs1"; readonly hash: "sha256" | "sha384" | "sha512" }
+> = {
   ecdsa_secp256r1_sha256: { kind: "ecdsa", hash: "sha256" },
   ecdsa_secp384r1_sha384: { kind: "ecdsa", hash: "sha384" },
   ecdsa_secp521r1_sha512: { kind: "ecdsa", hash: "sha512" },

@@ -35,7 +35,8 @@ export interface MqttConnection {
   readonly publish: (message: MqttMessage) => Effect.Effect<void, MqttRefusal>
   /** In order; completes when the outcome of each is known, and returns those that were not acknowledged. */
   readonly publishAll: (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<ReadonlyArray<FailedPublish>>
-  readonly unacknowledged: Unacknowledged
+  /** Publishes of QoS 1 that were sent and have no PUBACK. */
+  readonly unacknowledged: Pick<PublishFlow, "count" | "isSilent" | "overtaken">
   /** Completes with SUBACK: one reason code per filter, in order; 128 and above are refusals. */
   readonly subscribe: (
     filters: ReadonlyArray<string>,
@@ -51,9 +52,6 @@ export interface MqttConnection {
   /** Sends DISCONNECT after the pending PUBACKs, and waits for the end of the stream: 2 s at most. */
   readonly disconnect: Effect.Effect<void>
 }
-
-/** Publishes of QoS 1 that were sent and have no PUBACK. */
-type Unacknowledged = Pick<PublishFlow, "count" | "isSilent" | "overtaken">
 
 /** Request retained messages at every SUBSCRIBE, or only for a new subscription (MQTT 5.0, 3.8.3.1). */
 type RetainHandling = "always" | "ifNew"

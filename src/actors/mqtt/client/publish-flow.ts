@@ -11,14 +11,6 @@ import { ConnectionEnded, type ConnectionLifetime, packetTooLarge } from "./conn
 import type { PacketStream } from "./packet-stream.ts"
 import { ByteWindow, byteWindowSettings, PublishPace } from "./send-limits.ts"
 
-/** Limits from the broker's CONNACK. */
-interface BrokerLimits {
-  /** Number of unacknowledged QoS 1 publishes it accepts (MQTT 5.0, 4.9). */
-  readonly receiveMaximum?: number
-  /** In bytes: it closes the connection on a larger packet, which would be sent again on the next one. */
-  readonly maximumPacketSize?: number
-}
-
 /** For tests: a clock set by hand. */
 interface FlowClock {
   /** Monotonic milliseconds. */
@@ -54,7 +46,13 @@ interface Entry {
 
 interface FlowOptions {
   readonly version: ProtocolVersion
-  readonly limits: BrokerLimits
+  /** Limits from the broker's CONNACK. */
+  readonly limits: {
+    /** Number of unacknowledged QoS 1 publishes it accepts (MQTT 5.0, 4.9). */
+    readonly receiveMaximum?: number
+    /** In bytes: it closes the connection on a larger packet, which would be sent again on the next one. */
+    readonly maximumPacketSize?: number
+  }
   readonly send: PacketStream["send"]
   /** Maximum number of publishes per second, 0: unlimited. */
   readonly perSecond: number

@@ -41,7 +41,8 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
     const { cryptoki, key, withinMs } = options
     const { measure } = options.stopwatch
     const within = { within: withinMs }
-    const refused = (cause: TokenRefusal | AskFailed) => signingFailed(options.host, cause, withinMs)
+    const refused = (cause: TokenRefusal | AskFailed) =>
+      new SigningFailed({ host: options.host, cause: cutOff(cause, withinMs) ?? (cause as TokenRefusal) })
     const certified = new Uint8Array(spkiOf(options.certificate))
     const chosen = yield* Effect.mapError(
       measure(
@@ -133,9 +134,6 @@ const tokenOf = (exit: Exit.Exit<Signed, SigningFailed>): string | undefined => 
   const { cause } = failure.value
   return "token" in cause ? cause.token : undefined
 }
-
-const signingFailed = (host: string, cause: TokenRefusal | AskFailed, withinMs: number): SigningFailed =>
-  new SigningFailed({ host, cause: cutOff(cause, withinMs) ?? (cause as TokenRefusal) })
 
 const cutOff = (cause: TokenRefusal | AskFailed, withinMs: number): SigningInterrupted | undefined => {
   switch (cause._tag) {

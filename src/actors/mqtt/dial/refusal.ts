@@ -40,10 +40,14 @@ export const refusalOfStream = (error: Error, { host, port, cloud }: Target, sta
   signing(error, host, port) ??
   (error instanceof AddonNotLoaded ? error : undefined) ??
   tlsFailure(error, { host, port, cloud }) ??
-  new ConnectionLost({ host, port, stage, endedBy: enderOf(error), detail: codeOf(error), cloud })
-
-const enderOf = (error: Error): ConnectionLost["endedBy"] =>
-  ofNetwork.has(errorCode(error) ?? "") ? "network" : undefined
+  new ConnectionLost({
+    host,
+    port,
+    stage,
+    endedBy: ofNetwork.has(errorCode(error) ?? "") ? "network" : undefined,
+    detail: codeOf(error),
+    cloud
+  })
 
 /** The kernel found no route to the broker; ECONNRESET and EPIPE come from the broker. */
 const ofNetwork: ReadonlySet<string> = new Set([

@@ -7,10 +7,12 @@
 import { type DialFailed, TlsFailed } from "../../../messages/mqtt.ts"
 
 type Reason = TlsFailed["reason"]
-type Place = Pick<DialFailed, "host" | "port"> & Pick<TlsFailed, "cloud">
 
 /** Undefined: a failure of the network, not of TLS. */
-export const tlsFailure = (error: Error, { host, port, cloud }: Place): TlsFailed | undefined => {
+export const tlsFailure = (
+  error: Error,
+  { host, port, cloud }: Pick<DialFailed, "host" | "port"> & Pick<TlsFailed, "cloud">
+): TlsFailed | undefined => {
   const facts = factsOf(error)
   const reason = byAlert(facts) ?? byVerification(facts) ?? byWords(facts)
   return reason === undefined ? undefined : new TlsFailed({ host, port, reason, detail: facts.words, cloud })

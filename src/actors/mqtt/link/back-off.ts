@@ -43,16 +43,14 @@ export const afterFailure = (settings: BackOffSettings, before: BackOff, failed:
       heldMs >= resetAfterMs ? 0 : Math.min(before.failures, doublingsUpTo(longestAfterLossMs, initialMs))
     return {
       failures: failures + 1,
-      waitMs: wait(Math.min(initialMs * 2 ** failures, atMost(longestAfterLossMs, initialMs)))
+      // Never below the initial interval.
+      waitMs: wait(Math.min(initialMs * 2 ** failures, Math.max(longestAfterLossMs, initialMs)))
     }
   }
   const doubled = initialMs * 2 ** Math.min(before.failures, mostDoublings)
   const wanted = retryTrigger === "person" ? Math.max(doubled, initialMs * personFactor) : doubled
   return { failures: before.failures + 1, waitMs: wait(wanted) }
 }
-
-/** Never below the initial interval. */
-const atMost = (limitMs: number, initialMs: number): number => Math.max(limitMs, initialMs)
 
 /** How often the initial interval may double within the limit. */
 const doublingsUpTo = (limitMs: number, initialMs: number): number =>

@@ -42,7 +42,7 @@ export const linkBehaviour = (
       Effect.gen(function* () {
         const link = yield* makeLink(options, (made) => connect(options.target, receiverOf(made)), receiver, past)
         yield* redeliverAfterRestart(link, context)
-        yield* context.task("deliver", deliverAll(link))
+        yield* context.task("deliver", Effect.forever(Effect.andThen(Queue.take(link.wakeUp), deliverWaiting(link))))
         yield* context.task("keep up", keepUp(link))
         return {
           Publish: ({ message }) => publish(link, message),
@@ -119,9 +119,6 @@ const acknowledge = (link: Link, deliveries: ReadonlyArray<number>): Effect.Effe
 
 const reconnectIfDue = ({ window, past, reconnect }: Link): Effect.Effect<void> =>
   window.needsAnother(past.connections) ? Effect.asVoid(Deferred.succeed(reconnect, undefined)) : Effect.void
-
-const deliverAll = (link: Link): Effect.Effect<never> =>
-  Effect.forever(Effect.andThen(Queue.take(link.wakeUp), deliverWaiting(link)))
 
 const deliverWaiting = (link: Link): Effect.Effect<void> =>
   Effect.suspend(() => {

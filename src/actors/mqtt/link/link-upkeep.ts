@@ -48,12 +48,12 @@ export const keepUp = (link: Link): Effect.Effect<never> =>
       const failure = wasUp ? losses.judge({ failure: ended, heldMs, hadUnacknowledged }) : ended
       backOff = afterFailure(settings, backOff, { heldMs, retryTrigger: retryTriggerOf(failure) }, yield* Random.next)
       yield* changeStatus(link, { _tag: "Down", failure, retryInMs: backOff.waitMs, attempt })
-      yield* Effect.raceFirst(Effect.sleep(backOff.waitMs), wokenUp(link))
+      yield* Effect.raceFirst(
+        Effect.sleep(backOff.waitMs),
+        Effect.flatMap(Queue.take(link.retry), (because) => logRetry(link.options, because))
+      )
     }
   })
-
-const wokenUp = (link: Link): Effect.Effect<void> =>
-  Effect.flatMap(Queue.take(link.retry), (because) => logRetry(link.options, because))
 
 const logIfLostOften = (link: Link, losses: Losses, failure: MqttRefusal): Effect.Effect<void> =>
   Effect.flatMap(Clock.Clock, (clock) => {
@@ -87,7 +87,9 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
       const faults = yield* Effect.raceFirst(prepare(link, connection), trouble)
       openedAt = monotonicMs(clock)
       yield* openGate(link, connection, faults)
-      yield* Effect.forkScoped(Effect.forever(logNextOversized(link)))
+      yield* Effect.forkScoped(
+        Effect.forever(Effect.flatMap(Queue.take(link.oversized), (publish) => logOversized(link.options, publish)))
+      )
       const fault = Effect.raceFirst(trouble, watchAcks(link, connection))
       const held = Effect.raceFirst(fault, Deferred.await(link.reconnect))
       yield* Effect.onInterrupt(held, () => disconnectCleanly(link, connection))
@@ -102,9 +104,6 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
     const heldMs = openedAt === undefined ? 0 : Math.max(1, monotonicMs(clock) - openedAt)
     return { failure, heldMs, hadUnacknowledged }
   })
-
-const logNextOversized = (link: Link): Effect.Effect<void> =>
-  Effect.flatMap(Queue.take(link.oversized), (publish) => logOversized(link.options, publish))
 
 /** Subscriptions and the onConnect messages, each confirmed. Returns the subscriptions that were not granted. */
 const prepare = (link: Link, connection: Connection): Effect.Effect<ReadonlyArray<SubscriptionFault>, MqttRefusal> =>
