@@ -5,13 +5,13 @@
  */
 
 export type { PemInput } from "./certificates.ts"
-export { connect } from "./connect.ts"
 export type { ConnectOptions, IdentityOptions, SecureOptions } from "./connect-options.ts"
 export { type CsrOptions, createCsr, type SubjectField } from "./csr.ts"
 export { type AgentOptions, createAgent } from "./https-agent.ts"
 export { type JwtAlgorithm, type JwtOptions, signJwt } from "./jwt.ts"
 export type { SignatureScheme, SigningKey, SignOptions, TokenKey } from "./key.ts"
 export { type MqttStreamBuilder, mqttStream } from "./mqtt-stream.ts"
+export { connect } from "./open-connection.ts"
 export type { TlsCipher, TlsPeerCertificate } from "./tls-facts.ts"
 export type { TlsStream } from "./tls-stream.ts"
 export { type KeyOptions, openToken, type Token, type TokenEvents, type TokenOptions } from "./token.ts"

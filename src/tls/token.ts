@@ -9,14 +9,12 @@ import { EventEmitter } from "node:events"
 import { isAbsolute, resolve } from "node:path"
 import type { CryptokiEvent, KeySelector, PinGiven } from "../messages/cryptoki.ts"
 import { warningFor } from "../messages/explain/program.ts"
-import type { Pkcs11Uri } from "../messages/pkcs11-uri.ts"
-import { shownUri } from "../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../messages/pkcs11-uri.ts"
 import { allSchemes, type SignatureScheme, signatureSchemes } from "../messages/signature-scheme.ts"
 import { isWireScheme } from "../messages/wire/frame1.ts"
 import { publicKeyInfo } from "../platform/tls/tls-certificates.ts"
 import { isSignatureOf } from "../platform/tls/tls-client-signature.ts"
 import { schemesFor, type TokenKey, wrongSignature } from "./key.ts"
-import { watchedService } from "./service-events.ts"
 import { invalidOption, TokenError } from "./token-error.ts"
 import { parsedUri, secret, startTokenPort, type TokenPort } from "./token-port.ts"
 
@@ -202,3 +200,44 @@ const certifiedKey = (pem: string | Uint8Array): KeyObject => {
 
 /** Above every time limit of the module's calls, whose errors are more specific. */
 const longestMs = 120_000
+
+/** Events of a token behind tedge-p11-server, derived from its responses: the service sends none itself. */
+const watchedService = (actors: TokenPort, tell: (event: CryptokiEvent) => void): TokenPort => {
+  let isGone = false
+  const back = () => {
+    if (isGone) tell({ _tag: "TokenPlugged", token })
+    isGone = false
+  }
+  const failed = (error: unknown) => {
+    if (isGone || !(error instanceof TokenError && absences.includes(error.code))) return
+    isGone = true
+    tell({ _tag: "TokenGone", token, reason: error.code })
+  }
+  return {
+    ...actors,
+    ask: async (tag, payload, options) => {
+      const slow =
+        tag === "Sign"
+          ? setTimeout(() => tell({ _tag: "TokenWaits", token, forMs: slowAfterMs }), slowAfterMs)
+          : undefined
+      try {
+        const answer = await actors.ask(tag, payload, options)
+        back()
+        return answer
+      } catch (error) {
+        failed(error)
+        throw error
+      } finally {
+        clearTimeout(slow)
+      }
+    }
+  }
+}
+
+const absences: ReadonlyArray<string> = ["ERR_SERVICE_UNREACHABLE", "ERR_TOKEN_NOT_FOUND", "ERR_TOKEN_UNAVAILABLE"]
+
+/** The protocol does not name it. */
+const token = "tedge-p11-server"
+
+/** As of a local token. */
+const slowAfterMs = 2000

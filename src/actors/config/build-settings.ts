@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { type InvalidSetting, SettingsIncomplete } from "../../messages/config.ts"
 import type { CloudProfile } from "../../messages/settings/file-layer.ts"
 import { keepAliveWithin } from "../../messages/settings/refused-by-cloud.ts"
-import type { Sources } from "../../messages/settings/resolve.ts"
+import { resolveSetting, type Sources } from "../../messages/settings/resolve.ts"
 import type {
   CloudSection,
   CloudSettings,
@@ -12,10 +12,11 @@ import type {
   ProxySettings,
   Settings
 } from "../../messages/settings/resolved-settings.ts"
-import type { CloudName } from "../../messages/settings/setting.ts"
+import type { CloudName, Value } from "../../messages/settings/setting.ts"
 import { settingByKey } from "../../messages/settings/setting-name.ts"
+import { settingsTable } from "../../messages/settings/settings-table.ts"
+import { printValue } from "../../messages/settings/value.ts"
 import { mapperFile } from "./cloud-files.ts"
-import { exposedSettings } from "./exposed-settings.ts"
 import type { OpenConfig } from "./open-config.ts"
 import { type ConfigPlace, configFile } from "./read-sources.ts"
 import { type SettingReader, settingReader } from "./setting-reader.ts"
@@ -198,3 +199,19 @@ const oneOf = <Word extends string>(text: string, ...words: ReadonlyArray<Word>)
 }
 
 const bare = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
+
+/**
+ * What a mapper publishes (thin-edge, config exposure): by key without the cloud, in the order of the table; with their
+ * types in the file. Unset ones are omitted.
+ */
+const exposedSettings = (sources: Sources, { cloud, profile }: CloudProfile): Readonly<Record<string, Value>> => {
+  const own = settingsTable.filter(({ key, exposed }) => exposed === true && key.startsWith(`${cloud}.`))
+  return Object.fromEntries(
+    own.flatMap((setting) => {
+      const resolved = resolveSetting({ setting, profile }, sources)
+      if (resolved.kind === "unset") return []
+      const value = setting.type.kind === "host-port" ? printValue(setting.type, resolved.value) : resolved.value
+      return [[setting.key.slice(cloud.length + 1), value]]
+    })
+  )
+}

@@ -3,7 +3,7 @@
  *
  * If there is a connection to lose, the token is asked as well. Otherwise the handshake does that, before it sends anything.
  */
-import { Effect, type Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { neededSetting } from "../../messages/config.ts"
 import {
   type ConnectRefusal,
@@ -11,10 +11,12 @@ import {
   MosquittoBridgeRequested,
   ProfilesCollide
 } from "../../messages/connect.ts"
+import { CredentialUnusable } from "../../messages/mqtt.ts"
 import type { CloudSettings, HostPort } from "../../messages/settings/resolved-settings.ts"
 import { CryptokiOff } from "../../messages/token-refusals.ts"
+import { fileFault } from "../../platform/process/error-code.ts"
 import { runCommand } from "../../platform/process/run-command.ts"
-import { readCredentials } from "./basic-credentials.ts"
+import { readTomlFile } from "../../platform/toml/toml-file.ts"
 import { certificateDates } from "./certificate-dates.ts"
 import type { Auth, Connection, ValidConnection } from "./cloud-connection.ts"
 import { cloudDeviceId } from "./device-id.ts"
@@ -140,3 +142,36 @@ const findMosquittoVersion = (peers: ConnectPeers): Effect.Effect<string | undef
     end.kind === "exited" ? /mosquitto version (\S+)/.exec(end.stdout)?.[1] : undefined
   )
 }
+
+type Credentials =
+  | { readonly kind: "read"; readonly username: string; readonly password: Redacted.Redacted<string> }
+  | { readonly kind: "unusable"; readonly failure: CredentialUnusable }
+
+/** Of basic authentication: `[c8y] username`, `password` in credentials.toml. */
+const readCredentials = (path: string): Effect.Effect<Credentials> =>
+  Effect.sync(() => {
+    const read = readTomlFile(path)
+    switch (read.kind) {
+      case "absent":
+        return unusable(path, "missing", "ENOENT")
+      case "unreadable":
+        return unusable(path, fileFault(read.code) ?? "noPermission", read.code)
+      case "malformed":
+        return unusable(path, "malformed", `line ${read.line}, column ${read.column}`)
+      case "read":
+        return fromTable(path, read.tree.c8y)
+    }
+  })
+
+const fromTable = (path: string, table: unknown): Credentials => {
+  if (typeof table !== "object" || table === null) return unusable(path, "malformed", "there is no table [c8y]")
+  const { username, password } = table as { readonly username?: unknown; readonly password?: unknown }
+  return typeof username === "string" && typeof password === "string"
+    ? { kind: "read", username, password: Redacted.make(password) }
+    : unusable(path, "malformed", "[c8y] needs username and password")
+}
+
+const unusable = (path: string, reason: CredentialUnusable["reason"], detail: string): Credentials => ({
+  kind: "unusable",
+  failure: new CredentialUnusable({ path, role: "credentials", reason, detail })
+})

@@ -3,15 +3,16 @@
  *
  * It collects it on request, and keeps the last lines of the log; it has no timer of its own.
  */
-import { Clock, Effect } from "effect"
+import { Clock, Duration, Effect } from "effect"
 import type { StatusEvent } from "../../messages/status/event.ts"
-import type { LogLine, Snapshot } from "../../messages/status/snapshot.ts"
+import type { ActorNode, LogLine, Snapshot, SupervisorNode } from "../../messages/status/snapshot.ts"
 import type { StatusParts, StatusProtocol } from "../../messages/status/status.ts"
 import type { statusVersion } from "../../messages/status/version.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
-import type { Inspection } from "../../runtime/inspect.ts"
+import type { Inspection, SupervisorNode as RuntimeSupervisor } from "../../runtime/inspect.ts"
 import { dateOf, eventTime, present } from "../../runtime/primitives/event-time.ts"
-import { actorNode, supervisorNode } from "./graph-facts.ts"
+import { reasonOf } from "../../runtime/reason.ts"
+import type { GraphNode } from "../../runtime/supervision.ts"
 import type { StatusFeed } from "./status-feed.ts"
 
 export interface StatusSources {
@@ -73,3 +74,39 @@ const memory = () => {
 }
 
 const linesKept = 50
+
+const supervisorNode = ({ name, supervisor, strategy, intensity, onExhausted }: RuntimeSupervisor): SupervisorNode => ({
+  name,
+  ...(supervisor !== undefined && { supervisor }),
+  strategy,
+  max: intensity.max,
+  within_ms: Duration.toMillis(Duration.fromInputUnsafe(intensity.within)),
+  on_exhausted: onExhausted
+})
+
+const actorNode = (node: GraphNode): ActorNode => ({
+  name: node.name,
+  supervisor: node.supervisor,
+  state: node.state,
+  ...(node.parkedFor !== undefined && { reason: reasonOf(node.parkedFor) }),
+  ...(node.retryInMs !== undefined && { retry_in_ms: node.retryInMs }),
+  peers: node.peers,
+  overflow: node.overflow,
+  capacity: node.capacity,
+  depth: node.depth,
+  max_depth: node.maxDepth,
+  held: node.held,
+  oldest_ms: node.oldestMs,
+  handling: node.handling.map(({ message, forMs }) => ({ message, for_ms: forMs })),
+  handled: node.handled,
+  wait_ms: node.waitMs,
+  longest_wait_ms: node.longestWaitMs,
+  handling_ms: node.handlingMs,
+  longest_handling_ms: node.longestHandlingMs,
+  restarts: node.restarts,
+  dropped: node.dropped,
+  coalesced: node.coalesced,
+  refused: node.refused,
+  dead_letters: node.deadLetters,
+  late_answers: node.lateAnswers
+})

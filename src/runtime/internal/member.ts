@@ -5,6 +5,7 @@ import { type Cause, type Context, Effect, type Exit } from "effect"
 import { type ChildSpec, type Decision, STOP_WITHIN } from "../actor.ts"
 import { cellOf } from "../ref.ts"
 import { type GraphNode, StartTimeout, type StopReport } from "../supervision.ts"
+import type { Intensity } from "./restart-policy.ts"
 import { launch, type RunningActor, type StopMode } from "./running.ts"
 
 export type Ended = Exit.Exit<void, unknown>
@@ -169,3 +170,31 @@ const nodeOf = (spec: ChildSpec<any, any>, supervisor: string): GraphNode => {
     lateAnswers: cell.lateAnswers
   }
 }
+
+export interface Slot {
+  readonly index: number
+  readonly member: Member
+  readonly intensity: Intensity
+  state: "down" | "running" | "closed"
+  /** Only of the one reported by `GaveUp`. */
+  isParked: boolean
+  attempts: number
+  readyAt: number
+}
+
+export interface FailedStart {
+  readonly slot: Slot
+  readonly cause: Cause.Cause<unknown>
+  /** Those to be started with it and after it. */
+  readonly pending: ReadonlyArray<Slot>
+}
+
+export const makeSlot = (index: number, member: Member, intensity: Intensity): Slot => ({
+  index,
+  member,
+  intensity,
+  state: "down",
+  isParked: false,
+  attempts: 0,
+  readyAt: Number.POSITIVE_INFINITY
+})

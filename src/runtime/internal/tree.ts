@@ -4,7 +4,6 @@
  *   member ended -> what does its restart type say, what does `decide` say, is it one too many?
  *                -> job: stop the others concerned, pause, start them again in order
  */
-
 import { Cause, Deferred, Effect, Exit, Result } from "effect"
 import type { RuntimeEvent } from "../events.ts"
 import { monotonicMs } from "../primitives/monotonic-time.ts"
@@ -17,10 +16,9 @@ import {
   UnexpectedEnd
 } from "../supervision.ts"
 import { Jobs } from "./jobs.ts"
-import type { Ended, Member, Parked } from "./member.ts"
+import { type Ended, type FailedStart, type Member, makeSlot, type Parked, type Slot } from "./member.ts"
 import { Intensity, pauseBefore, toMs } from "./restart-policy.ts"
 import type { StopMode } from "./running.ts"
-import { type FailedStart, makeSlot, type Slot } from "./slot.ts"
 import type { SupervisorEnvironment } from "./supervisor-environment.ts"
 
 interface TreeOptions {

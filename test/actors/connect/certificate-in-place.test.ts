@@ -3,7 +3,7 @@ import { chownSync, lchownSync, mkdirSync, readFileSync, symlinkSync, writeFileS
 import { join } from "node:path"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
-import { replaceCertificate } from "../../../src/actors/connect/certificate-in-place.ts"
+import { replaceCertificate } from "../../../src/actors/connect/steps/promote-certificate.ts"
 import { tempDir } from "../../support/temp-dir.ts"
 import { isRoot } from "../../support/test-user.ts"
 

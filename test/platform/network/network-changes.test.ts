@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { build } from "esbuild"
 import fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { appearedIn } from "../../../src/platform/network/netlink-message.ts"
+import { appearedIn } from "../../../src/platform/network/network-changes.ts"
 
 const built = mkdtempSync(join(tmpdir(), "tedge-network-"))
 const program = join(built, "network-watcher.mjs")

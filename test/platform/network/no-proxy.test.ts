@@ -1,7 +1,7 @@
 /** Which hosts `proxy.no_proxy` means. */
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { goesDirectly } from "../../../src/platform/network/no-proxy.ts"
+import { goesDirectly } from "../../../src/platform/network/https-client.ts"
 
 describe("a host is reached without the proxy", () => {
   it.each([

@@ -4,13 +4,16 @@
  * Source: thin-edge, tedge connect, pending certificate. Unlike there, no cloud gets an untested certificate.
  */
 import { Effect, Result, Schedule } from "effect"
-import type { Connected, ConnectRefusal } from "../../../messages/connect.ts"
+import { type Connected, type ConnectRefusal, FileNotWritten } from "../../../messages/connect.ts"
 import type { MqttRefusal, TlsFailed } from "../../../messages/mqtt.ts"
 import { retryTriggerOf } from "../../../messages/retry-trigger.ts"
+import { replaceFile } from "../../../platform/files/atomic-file.ts"
+import { readRegularText } from "../../../platform/files/read-file.ts"
+import { holdsPrivateKey, withCertificates } from "../../../platform/tls/pem-blocks.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
-import { replaceCertificate } from "../certificate-in-place.ts"
 import type { ValidConnection } from "../cloud-connection.ts"
+import { orNotWritten, readIfPresent, removeIfPresent } from "../connect-files.ts"
 import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { cloudTarget } from "../targets.ts"
@@ -97,3 +100,27 @@ const mayPass = (failure: MqttRefusal | AskFailed): boolean => {
 }
 
 const refusedByCloud: ReadonlyArray<TlsFailed["reason"]> = ["certificateRefused", "handshakeRefused"]
+
+/**
+ * A symlink is kept, and its target replaced.
+ *
+ * A file that also contains the private key (`device.cert_path` = `device.key_path`) keeps it: the new certificates and
+ * the rest of the current file are written as one file, atomically. Only then the renewed file is removed.
+ */
+export const replaceCertificate = (
+  show: ConnectPeers["show"],
+  path: string,
+  renewed: string
+): Effect.Effect<void, FileNotWritten> =>
+  Effect.gen(function* () {
+    const present = yield* readIfPresent(path)
+    const text = yield* orNotWritten(renewed, () => readRegularText(renewed))
+    const keepsKey = present !== undefined && holdsPrivateKey(present)
+    const whole = keepsKey ? withCertificates(present, text) : text
+    const mode = present === undefined ? 0o644 : "present"
+    yield* replaceFile({ path, content: whole, mode, isEdit: keepsKey }).pipe(
+      Effect.mapError(({ code }) => new FileNotWritten({ path, code }))
+    )
+    // Otherwise it would be tried again with the next connection, and replace itself.
+    yield* Effect.catch(removeIfPresent(renewed), (failure) => show({ _tag: "Warned", failure }))
+  })

@@ -2,13 +2,14 @@
  * The running process of a mapper or bridge, however it was started: by its lock, or without one (run.lock_files false)
  * by the service manager and its command line.
  */
-import { join } from "node:path"
+import { readdirSync } from "node:fs"
+import { basename, join } from "node:path"
 import { Effect } from "effect"
 import { bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
+import { textIfReadable } from "../../../platform/files/read-file.ts"
 import { lockHolder, lockOwner } from "../../../platform/process/lock-owner.ts"
 import { variableOf } from "../../../platform/process/recorded-process.ts"
-import { runningPrograms } from "../../../platform/process/running-program.ts"
 import type { ServiceManager } from "../services/service-manager.ts"
 
 interface Device {
@@ -72,3 +73,25 @@ const mapperArguments = (given: ReadonlyArray<string>) => {
     directory: optionValue("--config-dir")
   }
 }
+
+interface RunningProgram {
+  readonly pid: number
+  /** Without the program, and without the interpreter of a script. */
+  readonly arguments: ReadonlyArray<string>
+}
+
+/** All visible processes of this program (proc_pid_cmdline(5)). Those that only have it as an argument (`sudo`, an editor) do not count. */
+const runningPrograms = (program: string): ReadonlyArray<RunningProgram> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      const words = textIfReadable(`/proc/${name}/cmdline`)?.split("\0").slice(0, -1) ?? []
+      const at = words.findIndex((word) => basename(word) === program)
+      return at === 0 || (at > 0 && isInterpreter(words.slice(0, at)))
+        ? [{ pid: Number(name), arguments: words.slice(at + 1) }]
+        : []
+    })
+
+/** `node --v8-pool-size=1`, before the script. */
+const isInterpreter = ([program = "", ...options]: ReadonlyArray<string>): boolean =>
+  /^(node|nodejs|python3?|ba?sh|dash|sh)$/.test(basename(program)) && options.every((option) => option.startsWith("-"))
