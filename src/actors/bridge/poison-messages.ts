@@ -16,7 +16,7 @@ interface SentMessage {
   readonly message: MqttMessage
 }
 
-export interface Held {
+interface Held {
   /** When it may be retried, alone. Milliseconds of the same clock as `now`. */
   readonly until: number
   readonly pauseMs: number

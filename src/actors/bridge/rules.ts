@@ -11,14 +11,14 @@ interface Prefixes {
   readonly remote: string
 }
 
-export const outbound = ({ local, remote }: Prefixes, topic: string): BridgeRule => ({
+const outbound = ({ local, remote }: Prefixes, topic: string): BridgeRule => ({
   direction: "outbound",
   filter: local + topic,
   strip: local,
   add: remote
 })
 
-export const inbound = ({ local, remote }: Prefixes, topic: string): BridgeRule => ({
+const inbound = ({ local, remote }: Prefixes, topic: string): BridgeRule => ({
   direction: "inbound",
   filter: remote + topic,
   strip: remote,

@@ -68,7 +68,7 @@ export const settingReader = (sources: Sources, profile: string | undefined) => 
   }
 }
 
-export interface TokenSettings {
+interface TokenSettings {
   readonly uri?: Pkcs11Uri
   readonly pin?: Redacted.Redacted<string>
   /** For refusals: the variable, or the setting that has the PIN and its file. */

@@ -39,7 +39,7 @@ export const pinNameOf = ({ setting, profile }: Pick<SettingName, "setting" | "p
 }
 
 /** URI and PIN of a token as they are used: the URI without PIN. */
-export interface UriAndPin {
+interface UriAndPin {
   readonly uri: Resolved
   readonly pin: Resolved
   /** The full key of the setting that has the PIN, as URI or as PIN. */
@@ -95,7 +95,7 @@ const withLayer = (sources: Sources, old: Layer, changed: Layer): Sources => {
 }
 
 /** Changes of settings by full key; undefined: removed. */
-export type Changed = ReadonlyMap<string, Value | undefined>
+type Changed = ReadonlyMap<string, Value | undefined>
 
 /** The settings files after a change, without options and environment. PINs are moved to `pinsTo`. */
 export const filesAfter = (sources: Sources, changed: Changed, pinsTo: "secrets.toml" | "file"): Sources => {

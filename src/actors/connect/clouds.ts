@@ -19,7 +19,7 @@ export interface CloudFacts {
   readonly question: (auth: "certificate" | "basic") => Question
 }
 
-export interface Question {
+interface Question {
   readonly ask: (id: string) => { readonly topic: string; readonly payload: string; readonly qos: 0 | 1 }
   readonly listen: string
   /** How a message on these topics responds to the request with this id. */

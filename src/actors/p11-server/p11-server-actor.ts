@@ -193,7 +193,7 @@ const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connec
   )
 }
 
-export interface Connection {
+interface Connection {
   readonly stream: Pick<UnixStream, "close">
   readonly client: Client
   phase: "reading" | "answering"

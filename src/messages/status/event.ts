@@ -19,7 +19,7 @@ const ActorChanged = Struct({
   took_ms: may(Finite)
 })
 
-export const LinkChanged = Struct({
+const LinkChanged = Struct({
   event: Literal("link"),
   at: Finite,
   side: Literals(["local", "cloud"]),
@@ -37,9 +37,9 @@ const TokenChanged = Struct({
   reason: may(Text)
 })
 
-export const Signed = Struct({ event: Literal("signature"), signature: Timeline })
+const Signed = Struct({ event: Literal("signature"), signature: Timeline })
 
-export const Logged = Struct({ event: Literal("log"), line: LogLine })
+const Logged = Struct({ event: Literal("log"), line: LogLine })
 
 export const StatusEvent = Schema.Union([ActorChanged, LinkChanged, TokenChanged, Signed, Logged])
 

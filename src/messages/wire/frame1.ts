@@ -78,7 +78,7 @@ export type FrameTag = keyof Frame1
 /** A frame: its name and its fields. */
 export type Frame = { readonly [Tag in FrameTag]: { readonly _tag: Tag } & Frame1[Tag] }[FrameTag]
 
-export interface WireToken {
+interface WireToken {
   readonly slot: bigint
   readonly label: string
   readonly model: string

@@ -43,7 +43,7 @@ export interface Replacement {
 }
 
 /** `ownerProblem`: the content is written, but `chown` failed with this code. */
-export interface Replaced {
+interface Replaced {
   readonly ownerProblem: string | undefined
 }
 

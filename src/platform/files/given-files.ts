@@ -31,7 +31,7 @@ import { codeOf } from "../process/error-code.ts"
 import { attempt, give, type Owner, writeAll } from "./file-calls.ts"
 import { foreignLink, inPlace, mayBeGiven, O_PATH, ownerFor, type Place, PlaceNotFound } from "./file-place.ts"
 
-export interface Directories {
+interface Directories {
   /** Of the new directory, not of parents created for it; undefined: the caller. */
   readonly owner?: Owner | undefined
   /** As in `Replacement`; parents are handed over then too. */

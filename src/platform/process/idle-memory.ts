@@ -60,7 +60,7 @@ export const idleCheck = (process: IdleProcess, isBusy: () => boolean): (() => b
   }
 }
 
-export const intervalMs = 10_000
+const intervalMs = 10_000
 
 /** Keep-alives of two connections, a watchdog, this timer: a few events each. A message is about four. */
 const maxEventsWhenIdle = 20

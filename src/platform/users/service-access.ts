@@ -4,7 +4,7 @@ import type { ServiceFile } from "../../messages/settings/service-files.ts"
 import type { AccessUser } from "./user-access.ts"
 import { closedTo } from "./user-access.ts"
 
-export interface ClosedFile {
+interface ClosedFile {
   readonly path: string
   readonly note: FileNote
 }

@@ -13,7 +13,7 @@ import type { UserIds } from "./become-user.ts"
 export type Access = "r" | "rw" | "x" | "rwx"
 
 /** The directory or file that is not accessible to the user. */
-export interface Closed {
+interface Closed {
   readonly path: string
   readonly needs: Access
   /** The group whose members may; undefined: none, or root's. */

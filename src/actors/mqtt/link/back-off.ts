@@ -22,7 +22,7 @@ interface BackOff {
 
 export const noFailures: BackOff = { failures: 0, waitMs: 0 }
 
-export interface Failed {
+interface Failed {
   /** How long the connection was up; 0: never. */
   readonly heldMs: number
   readonly retryTrigger: RetryTrigger

@@ -193,7 +193,7 @@ const confirmedWithinMs = 20_000
 /** A broker may be slow to store a message, but not that slow. */
 const pubackWithinMs = 120_000
 
-export interface Loss {
+interface Loss {
   readonly failure: MqttRefusal
   /** How long the connection was up. */
   readonly heldMs: number
