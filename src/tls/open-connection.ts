@@ -58,7 +58,11 @@ export const open = (identity: Identity, options: OpenOptions, onSecure?: () => 
     port,
     serverName: options.servername || host.replace(/^\[|\]$/g, ""),
     timeoutMs: timeout,
-    alpn: (options.ALPNProtocols ?? []).map((name) => alpnName(name)),
+    alpn: (options.ALPNProtocols ?? []).map((name) => {
+      const text = name instanceof Uint8Array ? Buffer.from(name).toString("latin1") : name
+      if (typeof text === "string" && text.length > 0 && text.length < 256) return text
+      throw invalidOption("ALPNProtocols must be a list of names of 1 to 255 bytes")
+    }),
     ...(minVersion && { minVersion }),
     socket: options.socket ?? socketTo(host, port, options)
   }
@@ -89,12 +93,6 @@ const portOf = (port: unknown): number => {
   const number = Number(port)
   if (port !== undefined && port !== "" && Number.isInteger(number) && number >= 0 && number < 65_536) return number
   throw invalidOption("port must be a number from 0 to 65535")
-}
-
-const alpnName = (name: unknown): string => {
-  const text = name instanceof Uint8Array ? Buffer.from(name).toString("latin1") : name
-  if (typeof text === "string" && text.length > 0 && text.length < 256) return text
-  throw invalidOption("ALPNProtocols must be a list of names of 1 to 255 bytes")
 }
 
 /** Options of Node's tls that would weaken a connection, or that are not supported. */

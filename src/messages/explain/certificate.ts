@@ -1,13 +1,5 @@
 /** Sentences for refusals of the `tedge cert` commands. */
-import {
-  type CertificateRefusal,
-  type EnrolmentResponseInvalid,
-  type HttpRefused,
-  type HttpUnreachable,
-  isDistrust,
-  type KeyRequired,
-  type RequestUnusable
-} from "../certificate.ts"
+import { type CertificateRefusal, type HttpUnreachable, isDistrust } from "../certificate.ts"
 import { isAboutScope, keysFragment, lacksToken, tokensFragment } from "../service-fragments.ts"
 import { type Explanation, inBrackets, quoted, type Sentences, seconds } from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
@@ -35,12 +27,63 @@ export const certificateSentences = {
     error: `${failure.names.join(" and ")} are the same file: '${failure.path}'; the private key would be lost`,
     hint: `choose another file, e.g.: tedge config set ${failure.names[0]} '${failure.path}.key'`
   }),
-  KeyRequired: (failure) => explainKeyNeeded(failure),
+  KeyRequired: ({ cause, present, isListed, isOtherToken = false, isServiceOld = false }) => {
+    const explained = explainToken(cause)
+    // What our service lists at the end of its message is in the hint, as in module mode.
+    const error = present.length === 0 ? explained.error : explained.error.replace(listed, "")
+    if (isListed) return { error, hint: `the service lists it, but ${ownScope}` }
+    if (isOtherToken) return { error, hint: ownScope }
+    if (isServiceOld && cause._tag === "SigningServiceRefused" && lacksToken(cause))
+      return {
+        error,
+        hint: "plug it in, or correct device.key_uri; the signing service is too old to list its tokens: update tedge-p11-server"
+      }
+    if (isServiceOld)
+      return {
+        error,
+        hint: "the signing service is too old to create keys: update tedge-p11-server, or create the key with the token's own tool (pkcs11-tool --keypairgen)"
+      }
+    if (cause._tag === "SigningServiceRefused" ? isAboutScope(cause) : cause.onOtherToken !== undefined)
+      return explained
+    if (cause._tag === "SigningServiceRefused" ? lacksToken(cause) : cause._tag === "TokenNotFound") {
+      const hint = present.length === 0 ? explained.hint : `${tokensFragment}${present.join(", ")}`
+      return { error, hint: `${hint}; then create a key on it: tedge cert create-key-hsm` }
+    }
+    return present.length === 0
+      ? { error, hint: "create a key: tedge cert create-key-hsm" }
+      : {
+          error,
+          hint: `select an existing one (tedge config set device.key_uri '<uri>'): ${present.join(", ")}; or create one: tedge cert create-key-hsm`
+        }
+  },
   SignatureNotVerified: (failure) => ({
     error: `the token's signature (${failure.scheme}) does not match the public key on the token; nothing was written`,
     hint: "objects with the same id belong to different pairs, or the token is faulty: tedge hsm doctor"
   }),
-  RequestUnusable: (failure) => explainRequest(failure),
+  RequestUnusable: ({ path, reason, detail }) => {
+    switch (reason) {
+      case "unreadable":
+        return {
+          error: `the request '${path}' cannot be read: ${quoted(detail)}`,
+          hint: "set --csr-path to a request file, or omit it to have one created"
+        }
+      case "der":
+        return {
+          error: `the request '${path}' is in DER form; PEM is required`,
+          hint: `openssl req -inform DER -in '${path}' -out '${path}.pem'`
+        }
+      case "notARequest":
+        return {
+          error: `'${path}' is not a certificate signing request in PEM form`,
+          hint: "make one: tedge cert create-csr"
+        }
+      case "otherKey":
+        return {
+          error: `the request '${path}' was made with a key other than the device's`,
+          hint: "make one with the device's key: tedge cert create-csr"
+        }
+    }
+  },
   AccessTokenMissing: (failure) => ({
     error: `no access token for the renewal from the cloud: ${failure.cause === undefined ? "no response over the local broker" : explainMqtt(failure.cause).error}`,
     hint: `the access token is requested over the connection to the cloud; check it: tedge connect ${failure.words} --test`
@@ -69,7 +112,18 @@ export const certificateSentences = {
     error: `certificates and requests cannot be signed with a key of type ${failure.keyType}`,
     hint: "use ECDSA P-256, P-384, P-521 or RSA"
   }),
-  HttpRefused: (failure) => explainStatus(failure),
+  HttpRefused: (failure) => {
+    const error = `${failure.method} ${failure.url} failed with status ${failure.status}${inBrackets(failure.detail)}`
+    switch (failure.status) {
+      case 401:
+      case 403:
+        return { error, hint: "check user name, password or one-time password, and their permissions" }
+      case 404:
+        return { error, hint: "check that c8y.url names the right tenant, and that the service is switched on there" }
+      default:
+        return { error }
+    }
+  },
   HttpUnreachable: (failure) => {
     if (failure.proxy !== undefined) return explainProxy(failure.url, failure.proxy, failure)
     const error = `${failure.url} cannot be reached: ${failure.code}${inBrackets(failure.detail)}`
@@ -77,74 +131,26 @@ export const certificateSentences = {
       ? { error, hint: "check the trusted certificates: tedge config get c8y.root_cert_path" }
       : { error, hint: "check c8y.url, c8y.http and the network" }
   },
-  EnrolmentResponseInvalid: (failure) => explainEnrolment(failure),
+  EnrolmentResponseInvalid: (failure) => {
+    const start = `the answer of ${failure.url}`
+    switch (failure.reason) {
+      case "notPkcs7":
+        return { error: `${start} is not a PKCS#7 message with certificates` }
+      case "noCertificate":
+        return { error: `${start} contains no certificate` }
+      case "otherKey":
+        return { error: `${start} contains a certificate for a different key; it was not saved` }
+      case "notJson":
+        return { error: `${start} is not a valid response of a Cumulocity server` }
+    }
+  },
   EnrolmentTimedOut: (failure) => ({
     error: `Maximum timeout elapsed. No certificate has been downloaded from ${failure.url} within ${seconds(failure.afterMs)}`,
     hint: "register the device in the cloud with this one-time password, then run the command again with --one-time-password"
   })
 } satisfies Sentences<CertificateRefusal>
 
-const explainKeyNeeded = ({
-  cause,
-  present,
-  isListed,
-  isOtherToken = false,
-  isServiceOld = false
-}: KeyRequired): Explanation => {
-  const explained = explainToken(cause)
-  // What our service lists at the end of its message is in the hint, as in module mode.
-  const error = present.length === 0 ? explained.error : explained.error.replace(listed, "")
-  if (isListed) return { error, hint: `the service lists it, but ${ownScope}` }
-  if (isOtherToken) return { error, hint: ownScope }
-  if (isServiceOld && cause._tag === "SigningServiceRefused" && lacksToken(cause))
-    return {
-      error,
-      hint: "plug it in, or correct device.key_uri; the signing service is too old to list its tokens: update tedge-p11-server"
-    }
-  if (isServiceOld)
-    return {
-      error,
-      hint: "the signing service is too old to create keys: update tedge-p11-server, or create the key with the token's own tool (pkcs11-tool --keypairgen)"
-    }
-  if (cause._tag === "SigningServiceRefused" ? isAboutScope(cause) : cause.onOtherToken !== undefined) return explained
-  if (cause._tag === "SigningServiceRefused" ? lacksToken(cause) : cause._tag === "TokenNotFound") {
-    const hint = present.length === 0 ? explained.hint : `${tokensFragment}${present.join(", ")}`
-    return { error, hint: `${hint}; then create a key on it: tedge cert create-key-hsm` }
-  }
-  return present.length === 0
-    ? { error, hint: "create a key: tedge cert create-key-hsm" }
-    : {
-        error,
-        hint: `select an existing one (tedge config set device.key_uri '<uri>'): ${present.join(", ")}; or create one: tedge cert create-key-hsm`
-      }
-}
-
 const listed = new RegExp(`; (?:${keysFragment}|${tokensFragment}).*$`)
-
-const explainRequest = ({ path, reason, detail }: RequestUnusable): Explanation => {
-  switch (reason) {
-    case "unreadable":
-      return {
-        error: `the request '${path}' cannot be read: ${quoted(detail)}`,
-        hint: "set --csr-path to a request file, or omit it to have one created"
-      }
-    case "der":
-      return {
-        error: `the request '${path}' is in DER form; PEM is required`,
-        hint: `openssl req -inform DER -in '${path}' -out '${path}.pem'`
-      }
-    case "notARequest":
-      return {
-        error: `'${path}' is not a certificate signing request in PEM form`,
-        hint: "make one: tedge cert create-csr"
-      }
-    case "otherKey":
-      return {
-        error: `the request '${path}' was made with a key other than the device's`,
-        hint: "make one with the device's key: tedge cert create-csr"
-      }
-  }
-}
 
 const explainName = (name: string, reason: "empty" | "tooLong" | "characters"): Explanation => {
   switch (reason) {
@@ -159,19 +165,6 @@ const explainName = (name: string, reason: "empty" | "tooLong" | "characters"): 
   }
 }
 
-const explainStatus = (failure: HttpRefused): Explanation => {
-  const error = `${failure.method} ${failure.url} failed with status ${failure.status}${inBrackets(failure.detail)}`
-  switch (failure.status) {
-    case 401:
-    case 403:
-      return { error, hint: "check user name, password or one-time password, and their permissions" }
-    case 404:
-      return { error, hint: "check that c8y.url names the right tenant, and that the service is switched on there" }
-    default:
-      return { error }
-  }
-}
-
 const explainProxy = (url: string, proxy: string, { code, detail }: HttpUnreachable): Explanation => ({
   error: `${url} cannot be reached through the proxy '${proxy}': ${quoted(detail)}`,
   hint:
@@ -179,17 +172,3 @@ const explainProxy = (url: string, proxy: string, { code, detail }: HttpUnreacha
       ? "check proxy.username and proxy.password"
       : "check proxy.address; hosts that are reached without it: tedge config set proxy.no_proxy <hosts>"
 })
-
-const explainEnrolment = (failure: EnrolmentResponseInvalid): Explanation => {
-  const start = `the answer of ${failure.url}`
-  switch (failure.reason) {
-    case "notPkcs7":
-      return { error: `${start} is not a PKCS#7 message with certificates` }
-    case "noCertificate":
-      return { error: `${start} contains no certificate` }
-    case "otherKey":
-      return { error: `${start} contains a certificate for a different key; it was not saved` }
-    case "notJson":
-      return { error: `${start} is not a valid response of a Cumulocity server` }
-  }
-}

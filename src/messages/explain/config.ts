@@ -1,12 +1,5 @@
 /** Sentences for settings and their files: unknown, missing, unreadable, not written. */
-import type {
-  ConfigFileNotWritten,
-  ConfigRefusal,
-  ProfileNotUsable,
-  SettingMissing,
-  SettingNotSet,
-  UnknownProfile
-} from "../config.ts"
+import type { ConfigRefusal, SettingMissing, SettingNotSet } from "../config.ts"
 import { AddonNotLoaded } from "../platform.ts"
 import {
   danglingHint,
@@ -38,8 +31,38 @@ export const configSentences = {
         ? "there is none yet: tedge config set c8y.url <value> creates the first"
         : `the mappers here: ${failure.known.join(", ")}`
   }),
-  UnknownProfile: (failure) => explainUnknownProfile(failure),
-  ProfileNotUsable: (failure) => explainProfile(failure),
+  UnknownProfile: (failure) => {
+    const example = `${failure.cloud}.profiles.${failure.profile}.url`
+    if (failure.isIgnored === true)
+      return {
+        error: `Unknown profile '${failure.profile}' of ${failure.cloud}: its table in tedge.toml is ignored, as the cloud has a mapper.toml`,
+        hint: "tedge config upgrade"
+      }
+    return {
+      error: `Unknown profile '${failure.profile}' of ${failure.cloud}`,
+      hint:
+        failure.known.length === 0
+          ? `create it by setting a value: tedge config set ${example} <value>`
+          : `profiles of ${failure.cloud}: ${failure.known.join(", ")}`
+    }
+  },
+  ProfileNotUsable: (failure) => {
+    switch (failure.reason) {
+      case "empty":
+        return { error: "Profile names cannot be empty" }
+      case "characters":
+        return { error: `Profile names can only contain letters, numbers, '-' or '_': '${quoted(failure.profile)}'` }
+      case "no-letter-or-digit":
+        return { error: `Profile names must contain at least one letter or number: '${quoted(failure.profile)}'` }
+      case "not-profiled":
+        return { error: `You've supplied a profile, but ${failure.key} is not a profiled configuration` }
+      case "named-twice":
+        return {
+          error: `Multiple profiles selected from the arguments ${failure.key} and --profile ${failure.profile}`,
+          hint: "name the profile once"
+        }
+    }
+  },
   InvalidSetting: (failure) => explainValue(failure),
   SettingMissing: (failure) => explainMissing(failure),
   // For `config get`, which does not require a value.
@@ -67,7 +90,36 @@ export const configSentences = {
           ? danglingHint
           : `check: ls -l '${failure.path}'`
   }),
-  ConfigFileNotWritten: (failure) => explainNotWritten(failure),
+  ConfigFileNotWritten: (failure) => {
+    const error = `'${failure.path}' could not be written: ${inWords(failure.code)}; it is unchanged`
+    switch (failure.code) {
+      case "addon": {
+        const missing = explainPlatform(new AddonNotLoaded({ addon: "unix", reason: failure.detail ?? "" }))
+        return { ...missing, error: `'${failure.path}' could not be written: ${missing.error}; it is unchanged` }
+      }
+      case "EACCES":
+      case "EPERM":
+        return { error, hint: "run the command as root (sudo), or choose another place with --config-dir" }
+      case "ENOSPC":
+      case "EDQUOT":
+        return { error, hint: "the disk is full: make room, then run the command again" }
+      case "EROFS":
+        return { error, hint: "the file system is read-only: choose another place with --config-dir" }
+      case "dangling link":
+        return { error, hint: danglingHint }
+      case "link of another user":
+        return { error, hint: foreignLinkHint }
+      case "owner":
+        return {
+          error: `'${failure.path}.lock' belongs to another user, who could hold it indefinitely`,
+          hint: `sudo rm '${failure.path}.lock'`
+        }
+      default:
+        return failure.step === "lock" && failure.code === "EAGAIN"
+          ? { error, hint: "another tedge is writing the settings: run the command again" }
+          : { error }
+    }
+  },
   ConfigFileNotEditable: (failure) => ({
     error: `'${failure.key}' in '${failure.path}' cannot be changed without touching other lines${inBrackets(failure.detail)}; nothing was changed`,
     hint: "change it with an editor"
@@ -81,40 +133,6 @@ export const configSentences = {
     hint: `remove one of them from '${failure.path}'`
   })
 } satisfies Sentences<ConfigRefusal>
-
-const explainUnknownProfile = (failure: UnknownProfile): Explanation => {
-  const example = `${failure.cloud}.profiles.${failure.profile}.url`
-  if (failure.isIgnored === true)
-    return {
-      error: `Unknown profile '${failure.profile}' of ${failure.cloud}: its table in tedge.toml is ignored, as the cloud has a mapper.toml`,
-      hint: "tedge config upgrade"
-    }
-  return {
-    error: `Unknown profile '${failure.profile}' of ${failure.cloud}`,
-    hint:
-      failure.known.length === 0
-        ? `create it by setting a value: tedge config set ${example} <value>`
-        : `profiles of ${failure.cloud}: ${failure.known.join(", ")}`
-  }
-}
-
-const explainProfile = (failure: ProfileNotUsable): Explanation => {
-  switch (failure.reason) {
-    case "empty":
-      return { error: "Profile names cannot be empty" }
-    case "characters":
-      return { error: `Profile names can only contain letters, numbers, '-' or '_': '${quoted(failure.profile)}'` }
-    case "no-letter-or-digit":
-      return { error: `Profile names must contain at least one letter or number: '${quoted(failure.profile)}'` }
-    case "not-profiled":
-      return { error: `You've supplied a profile, but ${failure.key} is not a profiled configuration` }
-    case "named-twice":
-      return {
-        error: `Multiple profiles selected from the arguments ${failure.key} and --profile ${failure.profile}`,
-        hint: "name the profile once"
-      }
-  }
-}
 
 const explainMissing = (failure: SettingMissing | SettingNotSet): Explanation => {
   const set = `tedge config set ${failure.key} <value>`
@@ -155,34 +173,3 @@ const explainMissing = (failure: SettingMissing | SettingNotSet): Explanation =>
 /** In the C library's words, which scripts search for. */
 const inWords = (code: string): string =>
   code === "EACCES" ? "Permission denied (EACCES)" : code === "EPERM" ? "Operation not permitted (EPERM)" : code
-
-const explainNotWritten = (failure: ConfigFileNotWritten): Explanation => {
-  const error = `'${failure.path}' could not be written: ${inWords(failure.code)}; it is unchanged`
-  switch (failure.code) {
-    case "addon": {
-      const missing = explainPlatform(new AddonNotLoaded({ addon: "unix", reason: failure.detail ?? "" }))
-      return { ...missing, error: `'${failure.path}' could not be written: ${missing.error}; it is unchanged` }
-    }
-    case "EACCES":
-    case "EPERM":
-      return { error, hint: "run the command as root (sudo), or choose another place with --config-dir" }
-    case "ENOSPC":
-    case "EDQUOT":
-      return { error, hint: "the disk is full: make room, then run the command again" }
-    case "EROFS":
-      return { error, hint: "the file system is read-only: choose another place with --config-dir" }
-    case "dangling link":
-      return { error, hint: danglingHint }
-    case "link of another user":
-      return { error, hint: foreignLinkHint }
-    case "owner":
-      return {
-        error: `'${failure.path}.lock' belongs to another user, who could hold it indefinitely`,
-        hint: `sudo rm '${failure.path}.lock'`
-      }
-    default:
-      return failure.step === "lock" && failure.code === "EAGAIN"
-        ? { error, hint: "another tedge is writing the settings: run the command again" }
-        : { error }
-  }
-}

@@ -92,7 +92,20 @@ export const connectSentences = {
     error: `these settings must differ between profiles, and are all '${failure.value}': ${failure.keys.join(", ")}`,
     hint: `tedge config set ${failure.keys.at(-1) ?? "<key>"} <another value>`
   }),
-  ServiceCommandFailed: (failure) => explainCommand(failure),
+  ServiceCommandFailed: (failure) => {
+    const command = `Service command <"${failure.command.join(" ")}">`
+    const output = inBrackets(failure.output)
+    switch (failure.reason) {
+      case "notFound":
+        return failure.command.length === 1 ? explainNotInstalled(failure.service) : explainNoCommand(failure, command)
+      case "exit":
+        return { error: `${command} failed with code: ${failure.status}${output}`, hint: byHand }
+      case "signal":
+        return { error: `${command} terminated by a signal (${failure.status})${output}`, hint: byHand }
+      case "timeout":
+        return { error: `${command} timed out after ${failure.status}${output}`, hint: byHand }
+    }
+  },
   ServiceManagerUnavailable: (failure) => ({
     error: `the service manager '${failure.name}' is not available: '${failure.command.join(" ")}' failed`,
     hint:
@@ -111,7 +124,35 @@ export const connectSentences = {
     error: `${failure.host} did not acknowledge the device '${failure.deviceId}'${inBrackets(failure.detail)}`,
     hint: "check in the cloud that this device may be registered"
   }),
-  ConnectionCheckFailed: (failure) => explainCheck(failure),
+  ConnectionCheckFailed: (failure) => {
+    const start = `Failed to verify device is connected to ${displayName[failure.cloud]}`
+    const cause = failure.cause === undefined ? undefined : explainMqtt(failure.cause)
+    switch (failure.reason) {
+      case "localBroker":
+        return {
+          error: `${start}: ${cause?.error ?? quoted(failure.detail)}`,
+          hint: "the problem is the local broker, not the cloud: check mqtt.client.host and mqtt.client.port"
+        }
+      case "serviceEnds":
+        return {
+          error: `${start}: ${failure.unit} does not keep running: ${quoted(failure.detail)}`,
+          hint: `see its log: journalctl -u ${failure.unit}`
+        }
+      case "inProgress":
+      case "bridgeDown":
+        return {
+          error: `${start}: the bridge is down${inBrackets(cause?.error ?? failure.detail)}`,
+          hint: cause?.hint ?? `see the log of ${failure.unit}`
+        }
+      case "refused":
+        return { error: `${start}: ${quoted(failure.detail)}` }
+      case "noAnswer":
+        return {
+          error: `${start}: the bridge is up, but the cloud did not answer${inBrackets(failure.detail)}`,
+          hint: "check in the cloud that the device may publish and subscribe"
+        }
+    }
+  },
   TenantMismatch: (failure) => ({
     error: `The device is connected to ${failure.issuer}, but the configured URL is (mqtt=${failure.mqttHost}, http=${failure.httpHost})`,
     hint: `remove the device certificate from ${failure.issuer}, then: tedge reconnect ${words({ cloud: "c8y", profile: failure.profile })}`
@@ -130,7 +171,37 @@ export const connectSentences = {
     error: `the new certificate '${failure.path}' is for ${failure.name === undefined ? "no device" : `the device '${quoted(failure.name)}'`}, and this one is '${quoted(failure.deviceId)}'`,
     hint: `remove it (rm '${failure.path}'), or renew again: tedge cert renew`
   }),
-  FileNotWritten: (failure) => explainFile(failure)
+  FileNotWritten: (failure) => {
+    const error = `'${failure.path}' could not be written: ${failure.code}`
+    switch (failure.code) {
+      case "EACCES":
+      case "EPERM":
+        return { error, hint: "run the command as root (sudo), or give this user the right to write there" }
+      case "EROFS":
+        return { error, hint: "the file system is read-only: choose another place with --config-dir" }
+      case "ENOSPC":
+      case "EDQUOT":
+        return { error, hint: "the disk is full; the old file is unchanged" }
+      case "EISDIR":
+        return { error: `${error} (a directory with this name exists)`, hint: "choose another path, or remove it" }
+      case "ENXIO":
+        return { error: `${error} (a FIFO or socket with this name exists)`, hint: "choose another path, or remove it" }
+      case "EBUSY":
+        return {
+          error: `${error} (it is a mount point)`,
+          hint: "mount its directory instead of the file, then renew it"
+        }
+      case "dangling link":
+        return { error, hint: danglingHint }
+      case "link of another user":
+        return { error, hint: foreignLinkHint }
+      case "ENOTDIR":
+      case "EEXIST":
+        return { error, hint: "a file exists where a directory is expected" }
+      default:
+        return { error }
+    }
+  }
 } satisfies Sentences<StepRefusal>
 
 const byHand = "run it manually, or see the log of the service"
@@ -145,83 +216,6 @@ const explainNoCommand = ({ command: [program] }: ServiceCommandFailed, command:
   error: `${command} not found`,
   hint: program === "systemctl" ? "install systemd's systemctl, or put it in the PATH" : "check [init] in system.toml"
 })
-
-const explainCommand = (failure: ServiceCommandFailed): Explanation => {
-  const command = `Service command <"${failure.command.join(" ")}">`
-  const output = inBrackets(failure.output)
-  switch (failure.reason) {
-    case "notFound":
-      return failure.command.length === 1 ? explainNotInstalled(failure.service) : explainNoCommand(failure, command)
-    case "exit":
-      return { error: `${command} failed with code: ${failure.status}${output}`, hint: byHand }
-    case "signal":
-      return { error: `${command} terminated by a signal (${failure.status})${output}`, hint: byHand }
-    case "timeout":
-      return { error: `${command} timed out after ${failure.status}${output}`, hint: byHand }
-  }
-}
-
-const explainCheck = (failure: ConnectionCheckFailed): Explanation => {
-  const start = `Failed to verify device is connected to ${displayName[failure.cloud]}`
-  const cause = failure.cause === undefined ? undefined : explainMqtt(failure.cause)
-  switch (failure.reason) {
-    case "localBroker":
-      return {
-        error: `${start}: ${cause?.error ?? quoted(failure.detail)}`,
-        hint: "the problem is the local broker, not the cloud: check mqtt.client.host and mqtt.client.port"
-      }
-    case "serviceEnds":
-      return {
-        error: `${start}: ${failure.unit} does not keep running: ${quoted(failure.detail)}`,
-        hint: `see its log: journalctl -u ${failure.unit}`
-      }
-    case "inProgress":
-    case "bridgeDown":
-      return {
-        error: `${start}: the bridge is down${inBrackets(cause?.error ?? failure.detail)}`,
-        hint: cause?.hint ?? `see the log of ${failure.unit}`
-      }
-    case "refused":
-      return { error: `${start}: ${quoted(failure.detail)}` }
-    case "noAnswer":
-      return {
-        error: `${start}: the bridge is up, but the cloud did not answer${inBrackets(failure.detail)}`,
-        hint: "check in the cloud that the device may publish and subscribe"
-      }
-  }
-}
-
-const explainFile = (failure: FileNotWritten): Explanation => {
-  const error = `'${failure.path}' could not be written: ${failure.code}`
-  switch (failure.code) {
-    case "EACCES":
-    case "EPERM":
-      return { error, hint: "run the command as root (sudo), or give this user the right to write there" }
-    case "EROFS":
-      return { error, hint: "the file system is read-only: choose another place with --config-dir" }
-    case "ENOSPC":
-    case "EDQUOT":
-      return { error, hint: "the disk is full; the old file is unchanged" }
-    case "EISDIR":
-      return { error: `${error} (a directory with this name exists)`, hint: "choose another path, or remove it" }
-    case "ENXIO":
-      return { error: `${error} (a FIFO or socket with this name exists)`, hint: "choose another path, or remove it" }
-    case "EBUSY":
-      return {
-        error: `${error} (it is a mount point)`,
-        hint: "mount its directory instead of the file, then renew it"
-      }
-    case "dangling link":
-      return { error, hint: danglingHint }
-    case "link of another user":
-      return { error, hint: foreignLinkHint }
-    case "ENOTDIR":
-    case "EEXIST":
-      return { error, hint: "a file exists where a directory is expected" }
-    default:
-      return { error }
-  }
-}
 
 /** A log line: every local user can read a service's environment. */
 export const explainKeptOut = (service: string, names: ReadonlyArray<string>): string =>

@@ -1,14 +1,29 @@
 /** Sentences for refusals of the `tedge hsm` commands and `tedge cert create-key-hsm` themselves. */
-import type { HsmRefusal, KeyIdInvalid, NewKeyOutsideScope, PinNotStored, TokenWithoutPin } from "../hsm.ts"
+import type { HsmRefusal, PinNotStored, TokenWithoutPin } from "../hsm.ts"
 import { shownText } from "../shown-text.ts"
 import type { TokenFamily } from "../token-family.ts"
 import { explainConfig } from "./config.ts"
 import { explainAsk } from "./connect.ts"
-import { type Explanation, quoted, type Sentences, shellQuoted } from "./explanation.ts"
+import { quoted, type Sentences, shellQuoted } from "./explanation.ts"
 import { explainToken } from "./token.ts"
 
 export const hsmSentences = {
-  KeyIdInvalid: (failure) => explainId(failure),
+  KeyIdInvalid: (failure) => {
+    const hint = "e.g. --id 010203 or --id '01 02 03'"
+    switch (failure.reason) {
+      case "empty":
+        return { error: "ID must not be empty", hint }
+      case "notHex":
+        return {
+          error: `'${quoted(failure.text)}' is not a valid id: it contains a character that is not a hex digit`,
+          hint
+        }
+      case "halfByte":
+        return { error: `'${quoted(failure.text)}' is not a valid id: each byte has two hex digits`, hint }
+      case "tooLong":
+        return { error: "an id has at most 255 bytes", hint }
+    }
+  },
   OptionsExclude: (failure) => ({ error: `'${failure.option}' cannot be used with '${failure.other}'` }),
   OptionNeeds: (failure) => ({ error: `'${failure.option}' is for use with '${failure.other}' only` }),
   KeyInUse: (failure) => ({
@@ -77,7 +92,18 @@ export const hsmSentences = {
       hint: wipeWith[first?.family ?? "other"]
     }
   },
-  NewKeyOutsideScope: (failure) => explainNewKeyOutside(failure),
+  NewKeyOutsideScope: ({ scope, tokenOnly, of }) => {
+    const reload = of === "service" ? ", then: sudo systemctl restart tedge-p11-server" : ""
+    return {
+      error: `device.cryptoki.uri${of === "service" ? " of tedge-p11-server" : ""} selects another key${
+        scope === undefined ? "" : `: '${scope}'`
+      }; a new key would never be used, so none was created`,
+      hint:
+        tokenOnly === undefined
+          ? `remove object and id from device.cryptoki.uri${of === "service" ? " of the service" : ""}, or: tedge config unset device.cryptoki.uri${reload}`
+          : `tedge config set device.cryptoki.uri ${shellQuoted(tokenOnly)}${reload}`
+    }
+  },
   SettingShadowed: (failure) => ({
     error: `the environment variable ${failure.variable} overrides the setting ${failure.key}; nothing was changed`,
     hint: `remove it from the environment: unset ${failure.variable}`
@@ -102,19 +128,6 @@ export const hsmSentences = {
     ].join("; ")
   })
 } satisfies Sentences<HsmRefusal>
-
-const explainNewKeyOutside = ({ scope, tokenOnly, of }: NewKeyOutsideScope): Explanation => {
-  const reload = of === "service" ? ", then: sudo systemctl restart tedge-p11-server" : ""
-  return {
-    error: `device.cryptoki.uri${of === "service" ? " of tedge-p11-server" : ""} selects another key${
-      scope === undefined ? "" : `: '${scope}'`
-    }; a new key would never be used, so none was created`,
-    hint:
-      tokenOnly === undefined
-        ? `remove object and id from device.cryptoki.uri${of === "service" ? " of the service" : ""}, or: tedge config unset device.cryptoki.uri${reload}`
-        : `tedge config set device.cryptoki.uri ${shellQuoted(tokenOnly)}${reload}`
-  }
-}
 
 const writeSentence = (cause: PinNotStored["cause"]): string => {
   switch (cause._tag) {
@@ -143,22 +156,5 @@ const sentenceOf = (cause: TokenWithoutPin["cause"]): string => {
       return explainAsk(cause).error
     default:
       return explainToken(cause).error
-  }
-}
-
-const explainId = (failure: KeyIdInvalid): Explanation => {
-  const hint = "e.g. --id 010203 or --id '01 02 03'"
-  switch (failure.reason) {
-    case "empty":
-      return { error: "ID must not be empty", hint }
-    case "notHex":
-      return {
-        error: `'${quoted(failure.text)}' is not a valid id: it contains a character that is not a hex digit`,
-        hint
-      }
-    case "halfByte":
-      return { error: `'${quoted(failure.text)}' is not a valid id: each byte has two hex digits`, hint }
-    case "tooLong":
-      return { error: "an id has at most 255 bytes", hint }
   }
 }

@@ -2,7 +2,6 @@
 import {
   type BrokerSilent,
   type CredentialUnusable,
-  type DialFailed,
   type MqttRefusal,
   type SigningInterrupted,
   type SubscriptionFault,
@@ -19,7 +18,35 @@ export const explainMqtt = (failure: MqttRefusal): Explanation => sentenceIn(mqt
 
 export const mqttSentences = {
   AddonNotLoaded: (failure) => explainPlatform(failure),
-  DialFailed: (failure) => explainDial(failure),
+  DialFailed: (failure) => {
+    switch (failure.code) {
+      case "ECONNREFUSED":
+        return {
+          error: `connection refused at ${at(failure)}`,
+          hint: "check host and port, and whether the broker runs"
+        }
+      case "ENOTFOUND":
+      case "EAI_AGAIN":
+        return {
+          error: `the host name '${failure.host}' cannot be resolved`,
+          hint: "check the name and the device's DNS settings"
+        }
+      case "ETIMEDOUT":
+      case "EHOSTUNREACH":
+      case "ENETUNREACH":
+        return {
+          error: `${at(failure)} cannot be reached (${failure.code})`,
+          hint: "check the network, routes and firewalls"
+        }
+      case "proxy":
+        return {
+          error: `${at(failure)} cannot be reached through the proxy${inBrackets(failure.detail)}`,
+          hint: "check: tedge config list proxy"
+        }
+      default:
+        return { error: `${at(failure)} cannot be reached: ${failure.code}${inBrackets(failure.detail)}` }
+    }
+  },
   TlsFailed: (failure) => explainTls(failure),
   CredentialUnusable: (failure) => explainCredential(failure),
   KeyMismatch: (failure) => ({
@@ -65,33 +92,6 @@ export const mqttSentences = {
 } satisfies Sentences<MqttRefusal>
 
 const at = (failure: { readonly host: string; readonly port: number }): string => `${failure.host}:${failure.port}`
-
-const explainDial = (failure: DialFailed): Explanation => {
-  switch (failure.code) {
-    case "ECONNREFUSED":
-      return { error: `connection refused at ${at(failure)}`, hint: "check host and port, and whether the broker runs" }
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return {
-        error: `the host name '${failure.host}' cannot be resolved`,
-        hint: "check the name and the device's DNS settings"
-      }
-    case "ETIMEDOUT":
-    case "EHOSTUNREACH":
-    case "ENETUNREACH":
-      return {
-        error: `${at(failure)} cannot be reached (${failure.code})`,
-        hint: "check the network, routes and firewalls"
-      }
-    case "proxy":
-      return {
-        error: `${at(failure)} cannot be reached through the proxy${inBrackets(failure.detail)}`,
-        hint: "check: tedge config list proxy"
-      }
-    default:
-      return { error: `${at(failure)} cannot be reached: ${failure.code}${inBrackets(failure.detail)}` }
-  }
-}
 
 const explainTls = (failure: TlsFailed): Explanation => {
   const { host } = failure

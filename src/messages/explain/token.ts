@@ -1,13 +1,6 @@
 /** Sentences for refusals of a token, its module, or the access to it. */
 import type { TokenFamily } from "../token-family.ts"
-import type {
-  HostNotStarted,
-  KeyOnOtherToken,
-  LatchNotCleared,
-  ModuleNotLoaded,
-  OutcomeUnknown,
-  TokenRefusal
-} from "../token-refusals.ts"
+import type { KeyOnOtherToken, ModuleNotLoaded, OutcomeUnknown, TokenRefusal } from "../token-refusals.ts"
 import { type Explanation, inBrackets, type Sentences, seconds, sentenceIn, shellQuoted } from "./explanation.ts"
 import { explainDelay, explainPin } from "./pin.ts"
 import { explainName, whyNoMatch } from "./pkcs11-uri.ts"
@@ -66,9 +59,48 @@ export const tokenSentences = {
   }),
   PinRejected: (failure) => explainPin(failure),
   LoginDelayed: (failure) => explainDelay(failure),
-  LatchNotCleared: (failure) => explainLatch(failure),
+  LatchNotCleared: ({ token, uri, directory, reason }) => {
+    const command = `tedge hsm clear-pin-latch '${uri}'`
+    return reason === "noPermission"
+      ? {
+          error: `token '${token}': this user may not change '${directory}', where refused PINs are remembered`,
+          hint: `run it as root, or as the user of the service: sudo ${command}`
+        }
+      : {
+          error: `token '${token}': refused PINs are not remembered in '${directory}' of this machine`,
+          hint: `run it as root where tedge-p11-server runs, with the run.path of its settings: ${command}; a service without such files forgets them on restart`
+        }
+  },
   ModuleNotLoaded: (failure) => explainModule(failure),
-  HostNotStarted: (failure) => explainNotStarted(failure),
+  HostNotStarted: ({ reason, program }) => {
+    const start = "the process that loads the PKCS#11 module could not be started"
+    switch (reason) {
+      case "EMFILE":
+        return {
+          error: `${start}: this process has too many open files (EMFILE)`,
+          hint: "raise LimitNOFILE= of the service, or ulimit -n; retried automatically"
+        }
+      case "ENFILE":
+        return {
+          error: `${start}: the system has too many open files (ENFILE)`,
+          hint: "check: sysctl fs.file-nr; retried automatically"
+        }
+      case "EAGAIN":
+        return {
+          error: `${start}: the limit of processes or threads is reached (EAGAIN)`,
+          hint: "raise TasksMax= of the service, or ulimit -u; retried automatically"
+        }
+      case "ENOMEM":
+        return { error: `${start}: out of memory (ENOMEM)`, hint: "check: free -m; retried automatically" }
+      case "ENOENT":
+        return {
+          error: `${start}: '${program}' no longer exists (ENOENT)`,
+          hint: "if Node was updated or removed: install it, then restart the service"
+        }
+      default:
+        return { error: `${start}: ${reason}`, hint: "retried automatically" }
+    }
+  },
   TokenActorFailed: (failure) =>
     failure.state === "restarted"
       ? {
@@ -211,49 +243,6 @@ const hintForInit = (code: string): string | undefined =>
   code === "CKR_PIN_INCORRECT" || code === "CKR_PIN_LEN_RANGE" || code === "CKR_PIN_INVALID"
     ? "the token rejected this SO PIN: it may be too short, or the vendor has set another one"
     : hintForCode(code)
-
-const explainLatch = ({ token, uri, directory, reason }: LatchNotCleared): Explanation => {
-  const command = `tedge hsm clear-pin-latch '${uri}'`
-  return reason === "noPermission"
-    ? {
-        error: `token '${token}': this user may not change '${directory}', where refused PINs are remembered`,
-        hint: `run it as root, or as the user of the service: sudo ${command}`
-      }
-    : {
-        error: `token '${token}': refused PINs are not remembered in '${directory}' of this machine`,
-        hint: `run it as root where tedge-p11-server runs, with the run.path of its settings: ${command}; a service without such files forgets them on restart`
-      }
-}
-
-const explainNotStarted = ({ reason, program }: HostNotStarted): Explanation => {
-  const start = "the process that loads the PKCS#11 module could not be started"
-  switch (reason) {
-    case "EMFILE":
-      return {
-        error: `${start}: this process has too many open files (EMFILE)`,
-        hint: "raise LimitNOFILE= of the service, or ulimit -n; retried automatically"
-      }
-    case "ENFILE":
-      return {
-        error: `${start}: the system has too many open files (ENFILE)`,
-        hint: "check: sysctl fs.file-nr; retried automatically"
-      }
-    case "EAGAIN":
-      return {
-        error: `${start}: the limit of processes or threads is reached (EAGAIN)`,
-        hint: "raise TasksMax= of the service, or ulimit -u; retried automatically"
-      }
-    case "ENOMEM":
-      return { error: `${start}: out of memory (ENOMEM)`, hint: "check: free -m; retried automatically" }
-    case "ENOENT":
-      return {
-        error: `${start}: '${program}' no longer exists (ENOENT)`,
-        hint: "if Node was updated or removed: install it, then restart the service"
-      }
-    default:
-      return { error: `${start}: ${reason}`, hint: "retried automatically" }
-  }
-}
 
 const explainModule = (failure: ModuleNotLoaded): Explanation => {
   const start = `Failed to load PKCS#11 dynamic object '${failure.path}'`
