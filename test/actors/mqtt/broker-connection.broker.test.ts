@@ -16,7 +16,7 @@ const target = (port: number, overrides: Partial<Target> = {}): Target => ({
   keepalive: 60,
   cleanSession: false,
   receiveMaximum: 50,
-  connectWithinMs: 20_000,
+  connectWithinMs: 60_000,
   ...overrides
 })
 

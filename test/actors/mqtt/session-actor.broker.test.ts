@@ -35,7 +35,7 @@ const plainTarget = (overrides: Partial<Target> = {}): Target => ({
   clientId: "session",
   keepalive: 60,
   cleanSession: true,
-  connectWithinMs: 5_000,
+  connectWithinMs: 60_000,
   ...overrides
 })
 
@@ -255,7 +255,7 @@ describe("a session with TLS", () => {
 
   it("gives up on a token that does not answer, and says that it was the token", async () => {
     const { token, identity } = tokenDevice({ hang: true })
-    const target = { ...cloudTarget(identity), connectWithinMs: 1500 }
+    const target = { ...cloudTarget(identity), connectWithinMs: 4_000 }
     expect(await refusalOf(target, token)).toMatchObject({
       _tag: "SigningFailed",
       cause: { _tag: "SigningInterrupted", reason: "timeout" }
@@ -275,7 +275,7 @@ describe("a session with TLS", () => {
         wasInterrupted = true
       })
     )
-    const target = { ...cloudTarget(identity), connectWithinMs: 1500 }
+    const target = { ...cloudTarget(identity), connectWithinMs: 4_000 }
     expect(await refusalOf(target, { ...token, behaviour: hanging })).toMatchObject({
       _tag: "SigningFailed",
       cause: { _tag: "SigningInterrupted", reason: "timeout" }

@@ -253,7 +253,7 @@ export const certificateRows: ReadonlyArray<Row> = [
     failure: "no request",
     how: "cert download --csr-path with another file",
     cause: (world) =>
-      withTenant(register, [...download, "--csr-path", world.file("not-a.csr", "text"), "--max-timeout", "1s"])(world),
+      withTenant(register, [...download, "--csr-path", world.file("not-a.csr", "text"), "--max-timeout", "1m"])(world),
     says: "is not a certificate signing request in PEM form",
     next: "tedge cert create-csr"
   },
@@ -284,7 +284,7 @@ export const certificateRows: ReadonlyArray<Row> = [
         register(state)
         state.fault = "400"
       },
-      [...download, "--max-timeout", "1s"]
+      [...download, "--max-timeout", "1m"]
     ),
     says: /failed with status 400/
   },
@@ -311,7 +311,7 @@ export const certificateRows: ReadonlyArray<Row> = [
         register(state)
         state.fault = "garbage"
       },
-      [...download, "--max-timeout", "1s"]
+      [...download, "--max-timeout", "1m"]
     ),
     says: "is not a PKCS#7 message with certificates"
   },

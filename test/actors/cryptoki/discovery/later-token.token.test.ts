@@ -13,7 +13,7 @@ describe("a token that another program makes while CryptokiActor runs", () => {
         )
         directory.addToken({ label: "first" }).importKey()
         const { ref, sign } = yield* startModule(directory)
-        yield* ref.ask("ListTokens", undefined, { within: "20 seconds" })
+        yield* ref.ask("ListTokens", undefined, { within: "1 minute" })
         yield* sign(by("pkcs11:token=first"))
         const { publicKeyPem } = directory.addToken({ label: "later" }).importKey()
         expect(isSignature(yield* sign(by("pkcs11:token=later")), publicKeyPem)).toBe(true)

@@ -73,7 +73,7 @@ describe("a fault of the session", () => {
     run(
       Effect.gen(function* () {
         const { ref, script } = yield* startScripted({}, "own")
-        const within = { within: 20_000 }
+        const within = { within: 60_000 }
         yield* ref.ask("ListKeys", { token: {} }, within)
         script.set({ [call]: { code: "CKR_USER_NOT_LOGGED_IN", times: 1 } })
         const parameters = { type: "ecdsa", curve: "p256" } as const
@@ -355,7 +355,7 @@ describe("a token that is pulled out", () => {
       Effect.gen(function* () {
         const { ref, sign, script } = yield* startScripted()
         const offered = ["ecdsa_secp256r1_sha256"] as const
-        const chosen = yield* ref.ask("ChooseScheme", { offered, key: {} }, { within: 15_000 })
+        const chosen = yield* ref.ask("ChooseScheme", { offered, key: {} }, { within: 60_000 })
         script.unplug("my-token")
         script.setToken("my-token", { serial: "deadbeef" })
         const refusal = yield* Effect.flip(sign(chosen.key))

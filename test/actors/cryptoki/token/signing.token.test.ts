@@ -44,7 +44,7 @@ describe("a key in SoftHSM2", () => {
     run(
       Effect.gen(function* () {
         const { ref, sign, key } = yield* startSoftHsm({ key: { kind } })
-        const chosen = yield* ref.ask("ChooseScheme", { offered: everyScheme, key: {} }, { within: 15_000 })
+        const chosen = yield* ref.ask("ChooseScheme", { offered: everyScheme, key: {} }, { within: 60_000 })
         expect(chosen).toMatchObject({ algorithm: "ECDSA", scheme })
         expect(isSignature(yield* sign(chosen.key, chosen.scheme), key.publicKeyPem, hash)).toBe(true)
       })
@@ -56,7 +56,7 @@ describe("a key in SoftHSM2", () => {
       Effect.gen(function* () {
         const { ref, sign, key } = yield* startSoftHsm({ key: { kind } })
         const publicKey = createPublicKey(key.publicKeyPem)
-        const chosen = yield* ref.ask("ChooseScheme", { offered: everyScheme, key: {} }, { within: 15_000 })
+        const chosen = yield* ref.ask("ChooseScheme", { offered: everyScheme, key: {} }, { within: 60_000 })
         expect(chosen).toMatchObject({ algorithm: "RSA", scheme: "rsa_pss_rsae_sha256" })
         for (const [scheme, hash, saltLength] of [
           ["rsa_pss_rsae_sha256", "sha256", 32],
@@ -79,7 +79,7 @@ describe("a key in SoftHSM2", () => {
     run(
       Effect.gen(function* () {
         const { ref, sign, token, key } = yield* startSoftHsm()
-        const chosen = yield* ref.ask("ChooseScheme", { offered: everyScheme, key: {} }, { within: 15_000 })
+        const chosen = yield* ref.ask("ChooseScheme", { offered: everyScheme, key: {} }, { within: 60_000 })
         expect(chosen.key.uri).toMatchObject({ serial: token.serial, id: Uint8Array.of(1), type: "private" })
         token.importKey({ id: "00", label: "aaa" })
         expect(isSignature(yield* sign(chosen.key), key.publicKeyPem)).toBe(true)
@@ -104,7 +104,7 @@ describe("a key in SoftHSM2", () => {
       Effect.gen(function* () {
         const { ref, sign, directory, events, token } = yield* startSoftHsm()
         const second = directory.addToken({ label: "second" })
-        const listed = yield* ref.ask("ListTokens", undefined, { within: 15_000 })
+        const listed = yield* ref.ask("ListTokens", undefined, { within: 60_000 })
         const [first = "", last] = listed.filter(({ initialized }) => initialized).map(({ label }) => label)
         const there = last === "second" ? second : token
         there.importKey({ id: "77", label: "lonely" })

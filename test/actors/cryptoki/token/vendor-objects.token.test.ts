@@ -42,7 +42,7 @@ const leftWith = ({ kind = "p256", publicObject = false, certificate = false }: 
     )
     script.setAttribute({ object: "private", type: attribute.publicKeyInfo }, { code: "CKR_ATTRIBUTE_TYPE_INVALID" })
     const kit = yield* startModule({ ...directory, dir: script.dir, modulePath: script.modulePath })
-    const publicKey = kit.ref.ask("PublicKey", { key: {} }, { within: 15_000 })
+    const publicKey = kit.ref.ask("PublicKey", { key: {} }, { within: 60_000 })
     return { ...kit, key, script, publicKey }
   })
 

@@ -24,7 +24,7 @@ const target = (overrides: Partial<Target>): Target => ({
   clientId: "under-test",
   keepalive: 60,
   cleanSession: false,
-  connectWithinMs: 5_000,
+  connectWithinMs: 60_000,
   ...overrides
 })
 

@@ -45,7 +45,7 @@ const dialThrough = (port: number, overrides: Partial<Target> = {}) =>
       clientId: "x",
       keepalive: 60,
       cleanSession: true,
-      connectWithinMs: 5_000,
+      connectWithinMs: 60_000,
       proxy: { url: `http://127.0.0.1:${port}`, username: "user", password: Redacted.make("pass:word") },
       ...overrides
     }

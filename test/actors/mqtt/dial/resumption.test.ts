@@ -61,7 +61,7 @@ const targetOf = ({ identity, caPath }: Pick<Device, "identity" | "caPath">, por
   clientId: "dev01",
   keepalive: 60,
   cleanSession: true,
-  connectWithinMs: 20_000,
+  connectWithinMs: 60_000,
   tls: { identity, caPath, resumesSessions: true }
 })
 

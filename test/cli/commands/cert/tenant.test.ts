@@ -41,7 +41,7 @@ const deviceOf = (options: InProcessOptions = {}, more = ""): InProcess => {
 const read = (path: string) => readFileSync(path, "utf8")
 const download = (...words: ReadonlyArray<string>) =>
   device.tedge(["cert", "download", "c8y", "--device-id", "dev", "-p", "secret-otp", ...words])
-const atOnce = ["--retry-every", "10ms", "--max-timeout", "5s"]
+const atOnce = ["--retry-every", "10ms", "--max-timeout", "1m"]
 const base64Of = (pem: string) => pem.replace(/-----[^-]*-----|\s/g, "")
 const errors = (stderr: string) => stderr.split("\n").filter((line) => line.startsWith("error: "))
 const pendingOf = ({ certPath }: InProcess) => `${certPath}.new`
@@ -117,7 +117,8 @@ describe("tedge cert download c8y", () => {
   it("gives up after the time that was given, and says what to do", async () => {
     const done = await download("--retry-every", "10ms", "--max-timeout", "50ms")
     expect([done.code, existsSync(device.certPath)]).toEqual([1, false])
-    expect(errors(done.stderr)).toEqual([expect.stringContaining("Maximum timeout elapsed")])
+    // An attempt that takes longer than a second is an error before it.
+    expect(errors(done.stderr).at(-1)).toContain("Maximum timeout elapsed")
     expect(done.stderr).toContain("hint: register the device in the cloud")
   })
 
@@ -160,7 +161,7 @@ describe("tedge cert download c8y", () => {
   ] as const)("tries again after a fault that may pass: %s", async (fault, sentence) => {
     tenant.state.registered.set("dev", "secret-otp")
     tenant.state.fault = fault
-    const done = download("--retry-every", "300ms", "--max-timeout", "10s")
+    const done = download("--retry-every", "300ms", "--max-timeout", "1m")
     while (tenant.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
     tenant.state.fault = undefined
     const { code, stderr } = await done

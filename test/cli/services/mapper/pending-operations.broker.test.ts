@@ -144,7 +144,7 @@ describe("pending operations", () => {
       Effect.gen(function* () {
         const mapper = yield* start("bridge.ask_for_operations = false")
         yield* Effect.promise(() => there.hear(({ payload }) => payload.startsWith("102,")))
-        const tree = JSON.stringify(yield* mapper.bridge.ask("Status", undefined, { within: "5 seconds" }))
+        const tree = JSON.stringify(yield* mapper.bridge.ask("Status", undefined, { within: "30 seconds" }))
         expect(tree).toContain('"health":')
         expect(local.log().join("\n")).not.toContain("mosquitto-c8y-bridge")
         expect(asked()).toBe(0)
