@@ -235,17 +235,20 @@ describe("tedge-p11-server, when it cannot serve", () => {
 })
 
 describe("a service", () => {
-  it("starts with one arena of malloc and one thread of V8's, also through a symlink; a command does not", () => {
+  it("starts with one arena of malloc and one thread of V8's, a mapper without caches of threads; also through a symlink", () => {
     const shown = join(dir, "shown.cjs")
-    writeFileSync(shown, "console.log(process.env.MALLOC_ARENA_MAX, ...process.execArgv, ...process.argv.slice(2))")
+    const show = `const { MALLOC_ARENA_MAX, GLIBC_TUNABLES } = process.env
+console.log(MALLOC_ARENA_MAX, GLIBC_TUNABLES, ...process.execArgv, ...process.argv.slice(2))`
+    writeFileSync(shown, show)
     const started = (name: string) => {
       const link = join(dir, `linked ${name}`)
       symlinkSync(join(home, "bin", name), link)
       return run(link, ["--version", "a b"], { env: { NODE_OPTIONS: `--require ${shown}` } }).stdout.split("\n")[0]
     }
-    for (const name of ["tedge-mapper", "tedge-hsm-bridge", "tedge-p11-server"])
-      expect([name, started(name)]).toEqual([name, "1 --v8-pool-size=1 --version a b"])
-    expect(started("tedge")).toBe("undefined --version a b")
+    for (const name of ["tedge-mapper", "tedge-hsm-bridge"])
+      expect([name, started(name)]).toEqual([name, "1 glibc.malloc.tcache_count=0 --v8-pool-size=1 --version a b"])
+    expect(started("tedge-p11-server")).toBe("1 undefined --v8-pool-size=1 --version a b")
+    expect(started("tedge")).toBe("undefined undefined --version a b")
   })
 })
 

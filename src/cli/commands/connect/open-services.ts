@@ -11,7 +11,7 @@ import type { ServiceUserUnknown, SystemFileInvalid } from "../../../messages/pl
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
 import { replaceFileNow } from "../../../platform/files/atomic-file.ts"
 import { makeDirectories } from "../../../platform/files/given-files.ts"
-import { nodeOptions, oneArena } from "../../../platform/process/node-options.ts"
+import { nodeOptions, noThreadCache, oneArena } from "../../../platform/process/node-options.ts"
 import { account } from "../../../platform/users/accounts.ts"
 import { ownerIn } from "../../../platform/users/file-owner.ts"
 import { serviceUser } from "../../../platform/users/service-user.ts"
@@ -57,6 +57,8 @@ const commandOf = (settings: Settings, service: string): ReadonlyArray<string> |
 }
 
 const ours = (program: "tedge-mapper" | "tedge-hsm-bridge"): ReadonlyArray<string> => [
+  "/usr/bin/env",
+  ...Object.entries(noThreadCache).map(([name, value]) => `${name}=${value}`),
   process.execPath,
   ...nodeOptions(),
   executablePath(program)

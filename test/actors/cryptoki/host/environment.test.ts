@@ -48,6 +48,7 @@ describe("the environment of a token host", () => {
       LISTEN_FDS: "1",
       LISTEN_FDNAMES: "x",
       NOTIFY_SOCKET: "/run/x",
+      GLIBC_TUNABLES: "glibc.malloc.tcache_count=0",
       WATCHDOG_USEC: "1",
       CREDENTIALS_DIRECTORY: "/run/credentials/x",
       OTEL_EXPORTER_OTLP_HEADERS: "authorization=x",
