@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { buildAddons } from "./build-addons.mjs"
-import { inPlaceOf, lean } from "./bundles/plugins.mjs"
+import { inPlaceOf, lean, leanLibrary } from "./bundles/plugins.mjs"
 import { buildLibrary } from "./lib/build/library-outputs.mjs"
 import { buildStatusPage } from "./lib/build/status-page.mjs"
 
@@ -25,10 +25,11 @@ const bundles = {
   "tedge-mapper": "src/cli/bin/tedge-mapper.ts",
   "tedge-p11-server": "src/cli/bin/tedge-p11-server.ts",
   "service-runner": "src/cli/bin/service-runner.ts",
-  "token-host": "src/actors/cryptoki/host/process/token-host.ts",
-  // The library for other programs. Its ES module is a list of names over this one, so that a program has it once.
-  tls: "src/tls/tls.ts"
+  "token-host": "src/actors/cryptoki/host/process/token-host.ts"
 }
+
+/** The library for other programs. Its ES module is a list of names over this one, so that a program has it once. */
+const tls = "src/tls/tls.ts"
 
 /** Only needed where a collector is named: a bundle of its own, with the parts of Effect that it uses. */
 const telemetry = {
@@ -90,6 +91,7 @@ export const build = async ({ out = join(root, "dist"), version = packageVersion
       entryPoints: Object.fromEntries(present),
       plugins: [apart, ...lean]
     }),
+    await bundle({ ...commonJs, metafile: true, entryPoints: { tls }, plugins: [apart, ...leanLibrary] }),
     await bundle({
       ...commonJs,
       metafile: true,

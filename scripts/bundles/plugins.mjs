@@ -91,15 +91,20 @@ const atLoad = [
   ]
 ]
 
-const lessAtLoad = {
-  name: "less-at-load",
+/** Each time a fiber waits it makes a resource of async_hooks, for programs with contexts of their own (AsyncLocalStorage). */
+const atWait = [
+  ["internal/effect", /(?<=const captureAsyncContext = \(\) => )AsyncResource === undefined \? [^;]+(?=;)/, "undefined"]
+]
+
+const lessOfEffect = (changes) => ({
+  name: "less-of-effect",
   setup: ({ onLoad }) => {
-    for (const module of new Set(atLoad.map(([name]) => name)))
+    for (const module of new Set(changes.map(([name]) => name)))
       onLoad({ filter: new RegExp(`/effect/dist/${module}\\.js$`) }, ({ path }) => ({
-        contents: atLoad.filter(([name]) => name === module).reduce(replaced(path), readFileSync(path, "utf8"))
+        contents: changes.filter(([name]) => name === module).reduce(replaced(path), readFileSync(path, "utf8"))
       }))
   }
-}
+})
 
 const replaced =
   (path) =>
@@ -125,4 +130,9 @@ const builtinsLater = {
   }
 }
 
-export const lean = [withoutUnused, modulesOfEffect, lessAtLoad, builtinsLater]
+const leanWith = (changes) => [withoutUnused, modulesOfEffect, lessOfEffect(changes), builtinsLater]
+
+export const lean = leanWith([...atLoad, ...atWait])
+
+/** Of a library: the program it is used in may follow its own contexts. */
+export const leanLibrary = leanWith(atLoad)

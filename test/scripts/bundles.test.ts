@@ -5,7 +5,7 @@ import { basename, join, resolve } from "node:path"
 import { build } from "esbuild"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { build as buildBundles } from "../../scripts/build.mjs"
-import { inPlaceOf, lean } from "../../scripts/bundles/plugins.mjs"
+import { inPlaceOf, lean, leanLibrary } from "../../scripts/bundles/plugins.mjs"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
 let dir: string
@@ -15,7 +15,7 @@ beforeAll(() => {
 })
 afterAll(() => removeTempDir(dir))
 
-const bundled = async (source: string) => {
+const bundled = async (source: string, plugins = lean) => {
   const entry = join(dir, "src", "program.ts")
   writeFileSync(entry, source)
   const outfile = join(dir, "program.cjs")
@@ -26,7 +26,7 @@ const bundled = async (source: string) => {
     platform: "node",
     format: "cjs",
     alias: inPlaceOf,
-    plugins: lean,
+    plugins,
     metafile: true,
     nodePaths: [resolve("node_modules")]
   })
@@ -65,6 +65,16 @@ console.error(createHash("sha256").update("").digest("hex").slice(0, 8), typeof 
       stdout: "before:\ne3b0c442 function NativeModule crypto NativeModule net\n",
       stderr: ""
     })
+  })
+
+  it("makes no resource of async_hooks for a fiber that waits; that of the library does", async () => {
+    const source = `import { Effect } from "effect"
+let made = 0
+require("node:async_hooks").createHook({ init: (_, type) => void (made += type === "effect/Fiber" ? 1 : 0) }).enable()
+Effect.runPromise(Effect.callback((resume) => void setImmediate(() => resume(Effect.void)))).then(() => console.log(made))
+`
+    expect((await bundled(source)).stdout).toBe("0\n")
+    expect((await bundled(source, leanLibrary)).stdout).toBe("1\n")
   })
 
   it("measures text as Effect does, with ICU only then", async () => {

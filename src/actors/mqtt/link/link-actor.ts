@@ -4,7 +4,7 @@
  * Received messages are sent to the receiver in order, in batches of those that arrived together; PUBACK is sent when the
  * receiver is done with them. When the receiver is restarted, it gets its unacknowledged messages again.
  */
-import { Deferred, Effect, Queue, type Scope } from "effect"
+import { Clock, Deferred, Effect, Queue, type Scope } from "effect"
 import type {
   Delivery,
   FailedPublish,
@@ -15,7 +15,7 @@ import type {
 } from "../../../messages/mqtt.ts"
 import type { ActorContext, Behaviour, MailboxSpec } from "../../../runtime/actor.ts"
 import { Measurements } from "../../../runtime/measurements.ts"
-import { preciseNow } from "../../../runtime/primitives/monotonic-time.ts"
+import { preciseMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { spanned } from "../../../runtime/span.ts"
 import type { Connect, Receiver } from "../broker-connection.ts"
 import { type Link, type LinkOptions, type LinkPast, makeLink } from "./link.ts"
@@ -94,13 +94,14 @@ const publishAll = (
 type Published = Effect.Effect<{ readonly sent: boolean; readonly failed: ReadonlyArray<FailedPublish> }>
 
 const recordingPubackTime = ({ options }: Link, awaited: number, publishing: Published): Published =>
-  Effect.gen(function* () {
-    const record = yield* Measurements
-    const startedAt = yield* preciseNow
-    const answer = yield* publishing
-    const times = Math.max(0, awaited - answer.failed.length)
-    record({ name: "puback", ms: (yield* preciseNow) - startedAt, times, labels: { side: options.side } })
-    return answer
+  Effect.withFiber((fiber) => {
+    const [record, clock] = [fiber.getRef(Measurements), fiber.getRef(Clock.Clock)]
+    const startedAt = preciseMs(clock)
+    return Effect.map(publishing, (answer) => {
+      const times = Math.max(0, awaited - answer.failed.length)
+      record({ name: "puback", ms: preciseMs(clock) - startedAt, times, labels: { side: options.side } })
+      return answer
+    })
   })
 
 const acknowledge = (link: Link, deliveries: ReadonlyArray<number>): Effect.Effect<void> =>
