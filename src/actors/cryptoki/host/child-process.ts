@@ -81,8 +81,8 @@ const hostEntry = (): string => {
 }
 
 /**
- * Stopped by SIGSTOP, which no token does. Job control stops and continues us with it; a debugger's stop ("t") is
  * Stopped by SIGSTOP, which no token causes. Job control stops and continues us with it; a debugger's stop ("t") does not
+ * count. Source: proc_pid_stat(5), field 3.
  */
 export const isStopped = ({ child }: HostProcess): boolean => {
   try {
@@ -114,8 +114,8 @@ const abandon = (host: HostProcess): void => {
 const killedMs = 2000
 
 /**
- * The last lines a PKCS#11 module printed: often the only hint to why a call failed. Bounded; control characters and the PINs
  * The last lines a PKCS#11 module printed: often the only hint on why a call failed. Bounded; control characters and the
+ * PINs that were sent to the module are removed.
  */
 export interface ModuleOutput {
   readonly add: (chunk: Uint8Array) => void
