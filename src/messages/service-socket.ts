@@ -91,14 +91,12 @@ export const parseQuestion = (line: string): ServiceQuestion | undefined => {
     case "snapshot":
       return { ask: asked.ask }
     case "check": {
-      const withinMs = positive(asked.within_ms ?? defaultCheckMs)
-      return withinMs === undefined ? undefined : { ask: "check", withinMs: Math.min(withinMs, longestCheckMs) }
+      const withinMs = positive(asked.within_ms ?? 10_000)
+      return withinMs === undefined ? undefined : { ask: "check", withinMs: Math.min(withinMs, 60_000) }
     }
     case "stream": {
-      const everyMs = positive(asked.every_ms ?? defaultStreamMs)
-      return everyMs === undefined
-        ? undefined
-        : { ask: "stream", everyMs: Math.min(Math.max(everyMs, shortestStreamMs), longestStreamMs) }
+      const everyMs = positive(asked.every_ms ?? 1_000)
+      return everyMs === undefined ? undefined : { ask: "stream", everyMs: Math.min(Math.max(everyMs, 100), 60_000) }
     }
     default:
       return undefined
@@ -143,9 +141,3 @@ const parseObject = (line: string): Readonly<Record<string, unknown>> | undefine
     return undefined // not JSON
   }
 }
-
-const defaultCheckMs = 10_000
-const longestCheckMs = 60_000
-const defaultStreamMs = 1_000
-const shortestStreamMs = 100
-const longestStreamMs = 60_000

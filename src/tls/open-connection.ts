@@ -45,7 +45,7 @@ export type OpenOptions = Omit<ConnectOptions, keyof IdentityOptions>
 
 /** Throws a TokenError. */
 export const open = (identity: Identity, options: OpenOptions, onSecure?: () => void): TlsStream => {
-  const { host = "localhost", signal, minVersion, timeout = defaultTimeoutMs } = options
+  const { host = "localhost", signal, minVersion, timeout = 90_000 } = options
   refuseUnsupported(options)
   if (minVersion !== undefined && minVersion !== "TLSv1.2" && minVersion !== "TLSv1.3")
     throw invalidOption("minVersion is TLSv1.2 or TLSv1.3: older versions are not supported")
@@ -117,8 +117,6 @@ const unsupported = [
   "sigalgs",
   "session"
 ]
-
-const defaultTimeoutMs = 90_000
 
 /**
  * Opens a connection. `onSecure` is called with `secureConnect`. With TLS 1.3 a server checks the client's certificate

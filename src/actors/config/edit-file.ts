@@ -20,7 +20,7 @@ import { makeDirectories } from "../../platform/files/given-files.ts"
 import { codeOf } from "../../platform/process/error-code.ts"
 import { mapperText, secretIn } from "./edit-mapper-file.ts"
 import { editedOwn, ownChange } from "./edit-own-file.ts"
-import { emptyTedge, mapperSection, sharedChange, tedgeChange } from "./edit-shared-file.ts"
+import { mapperSection, sharedChange, tedgeChange } from "./edit-shared-file.ts"
 import { changesWithPinApart, pinApart } from "./edit-uri.ts"
 import { type OpenConfig, openForWriting, refuseFault, refuseOwnFault, refuseOwnFile } from "./open-config.ts"
 import type { OwnFile } from "./own-files.ts"
@@ -101,7 +101,7 @@ const unchangedFiles = (
       return [ownChange(own.file, own.file.text ?? "\n", own.isSecret), ...kept]
     })
   const section = mapperSection(open, name)
-  if (section === undefined) return Effect.succeed([tedgeChange(open, open.file.text ?? emptyTedge)])
+  if (section === undefined) return Effect.succeed([tedgeChange(open, open.file.text ?? '[config]\nversion = "2"\n')])
   const { path, text } = mapperText(place, open, section)
   const after = text ?? `${cloudTypeKey} = "${section.cloud}"\n`
   return Effect.succeed([{ path, before: text, after, holdsSecret: secretIn(section) }])

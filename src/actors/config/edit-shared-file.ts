@@ -46,8 +46,6 @@ export const tedgeChange = ({ file: { path, text } }: OpenConfig, after: string)
   }
 })
 
-export const emptyTedge = '[config]\nversion = "2"\n'
-
 const edited = (
   file: ReadFile,
   name: SettingName,

@@ -155,12 +155,11 @@ const checkUntilItFails = (
             ? { _tag: "CheckInProgress", detail: failure.detail }
             : { _tag: "CheckAttemptFailed", attempt: failed, of: attempts }
       })
-      yield* Effect.sleep(isInProgress ? 0 : firstPauseMs * 2 ** (failed - 1))
+      yield* Effect.sleep(isInProgress ? 0 : 2_000 * 2 ** (failed - 1))
     }
   })
 
 const attempts = 5
-const firstPauseMs = 2_000
 
 /** Longer than a start and a first connection take on the slowest machine tested. */
 const longestInProgressMs = 180_000

@@ -96,7 +96,20 @@ export const certificateSentences = {
     error: `'${quoted(failure.text)}' is not a valid duration for ${failure.option}`,
     hint: "e.g. 30s, 10m, 1h 30m"
   }),
-  CommonNameInvalid: (failure) => explainName(failure.name, failure.reason),
+  CommonNameInvalid: (failure) => {
+    switch (failure.reason) {
+      case "empty":
+        return { error: "The empty string cannot be used as a name", hint: "tedge cert create --device-id <id>" }
+      case "tooLong":
+        return {
+          error: `The string '${quoted(failure.name)}' is more than 64 characters long and cannot be used as a name`
+        }
+      case "characters":
+        return {
+          error: `The string '${quoted(failure.name)}' contains characters which cannot be used in a name [use only A-Z, a-z, 0-9, ' = ( ) , - . ? % * _ ! @]`
+        }
+    }
+  },
   NotSelfSigned: (failure) => ({
     error: `Cannot renew certificate with self-signed ca: '${failure.path}' is not self-signed`,
     hint: "tedge cert renew --ca c8y"
@@ -151,19 +164,6 @@ export const certificateSentences = {
 } satisfies Sentences<CertificateRefusal>
 
 const listed = new RegExp(`; (?:${keysFragment}|${tokensFragment}).*$`)
-
-const explainName = (name: string, reason: "empty" | "tooLong" | "characters"): Explanation => {
-  switch (reason) {
-    case "empty":
-      return { error: "The empty string cannot be used as a name", hint: "tedge cert create --device-id <id>" }
-    case "tooLong":
-      return { error: `The string '${quoted(name)}' is more than 64 characters long and cannot be used as a name` }
-    case "characters":
-      return {
-        error: `The string '${quoted(name)}' contains characters which cannot be used in a name [use only A-Z, a-z, 0-9, ' = ( ) , - . ? % * _ ! @]`
-      }
-  }
-}
 
 const explainProxy = (url: string, proxy: string, { code, detail }: HttpUnreachable): Explanation => ({
   error: `${url} cannot be reached through the proxy '${proxy}': ${quoted(detail)}`,

@@ -34,14 +34,11 @@ export const danglingHint =
 export const foreignLinkHint =
   "this path, or a directory of it, is a link created by a user who does not own its target: create the link as root (ln -s), or use a path without it"
 
-/** Maximum length of external text in a sentence. */
-const longest = 600
-
 /**
  * External text (of a module, a broker, a client) within one line: without control characters and bidirectional
  * controls, line ends as `; `, by default truncated at 600 characters.
  */
-export const quoted = (text: string, mostCharacters = longest): string => {
+export const quoted = (text: string, mostCharacters = 600): string => {
   const line = shownText(
     text
       .trim()

@@ -50,7 +50,7 @@ export const explainService = (
 const explainRefused = (refusal: SigningServiceRefused): Explanation => {
   const { message, ownPin } = refusal
   // Not truncated: the candidates are at its end.
-  const said = quoted(message, longestServiceText + cut.length)
+  const said = quoted(message, longestServiceText + "...".length)
   if (isTooOld(refusal))
     return {
       error: `tedge-p11-server wasn't able to understand the request, perhaps because its version is too old: ${said}`,
@@ -67,8 +67,6 @@ const explainRefused = (refusal: SigningServiceRefused): Explanation => {
     }
   return { error: `tedge-p11-server: ${said}`, hint: hintForRefused(refusal) }
 }
-
-const cut = "..."
 
 /** The service's own message says which PIN is meant. */
 const namesPin = (message: string): boolean => message.includes(soFragment) || message.includes(presentFragment)

@@ -32,7 +32,7 @@ export const followLines = ({ path, question, onLine, onEnd }: LineStream): (() 
     })
     socket.once("close", () => {
       onEnd(code)
-      again = setTimeout(ask, pauseMs)
+      again = setTimeout(ask, 1_000)
     })
   }
   ask()
@@ -44,4 +44,3 @@ export const followLines = ({ path, question, onLine, onEnd }: LineStream): (() 
 }
 
 const longestLine = 4_194_304
-const pauseMs = 1_000

@@ -167,7 +167,7 @@ export class Tree {
   private failed(slot: Slot, cause: Cause.Cause<unknown>, pending: ReadonlyArray<Slot>): void {
     const concerned = this.concerned(slot, pending)
     const decision = slot.member.decide(cause)
-    const { onExhausted, retryParked = RETRY_PARKED } = this.options.spec
+    const { onExhausted, retryParked = "5 minutes" } = this.options.spec
     if (decision === "escalate") this.giveUp(slot, cause)
     else if (decision === "stop") this.park(slot, concerned, cause, undefined)
     else if (slot.intensity.allows(this.now())) this.restart(slot, concerned)
@@ -287,5 +287,3 @@ export class Tree {
     return wallMs(this.options.around.clock)
   }
 }
-
-const RETRY_PARKED = "5 minutes"

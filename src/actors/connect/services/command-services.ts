@@ -151,6 +151,4 @@ const endOf = ({ Result, ExecMainCode, ExecMainStatus }: Properties): string =>
 
 /** Undefined: the command is missing, or failed. */
 const output = (command: ReadonlyArray<string>): Effect.Effect<string | undefined> =>
-  Effect.map(runCommand(command, limitMs), (end) => (end.kind === "exited" && end.code === 0 ? end.stdout : undefined))
-
-const limitMs = 10_000
+  Effect.map(runCommand(command, 10_000), (end) => (end.kind === "exited" && end.code === 0 ? end.stdout : undefined))

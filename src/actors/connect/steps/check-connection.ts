@@ -36,7 +36,7 @@ const patienceMs = 10_000
 /** Fails once two consecutive checks find the mapper down: one may coincide with a requested restart. */
 const whenItEnds = (connection: ValidConnection): Effect.Effect<never, ConnectionCheckFailed> => {
   const { services } = connection
-  const look = Effect.andThen(Effect.sleep(lookEvery), services.whyItEnds(bridgeUnit(connection)))
+  const look = Effect.andThen(Effect.sleep("1 second"), services.whyItEnds(bridgeUnit(connection)))
   const ended: Effect.Effect<string> = Effect.flatMap(look, (first) =>
     first === undefined
       ? ended
@@ -46,8 +46,6 @@ const whenItEnds = (connection: ValidConnection): Effect.Effect<never, Connectio
     Effect.fail(new ConnectionCheckFailed({ ...ofCheck(connection), reason: "serviceEnds", detail, cause: undefined }))
   )
 }
-
-const lookEvery = "1 second"
 
 /** The mapper needs it as much as this command. */
 const openLocal = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>

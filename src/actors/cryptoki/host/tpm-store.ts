@@ -15,15 +15,13 @@ export const withTpmStore = (
 ): NodeJS.ProcessEnv => {
   const store = join(configDir, "hsm")
   if (!isTpmModule(modulePath) || environment.TPM2_PKCS11_STORE) return environment
-  if (existsSync(systemStore) || existsSync(join(home, ".tpm2_pkcs11"))) return environment
+  if (existsSync("/etc/tpm2_pkcs11") || existsSync(join(home, ".tpm2_pkcs11"))) return environment
   return existsSync(store) && (isOther || isWritable(store))
     ? { ...environment, TPM2_PKCS11_STORE: store }
     : environment
 }
 
 export const isTpmModule = (modulePath: string): boolean => /tpm2[-_]pkcs11/i.test(basename(modulePath))
-
-const systemStore = "/etc/tpm2_pkcs11"
 
 const isWritable = (path: string): boolean => {
   try {

@@ -48,7 +48,7 @@ export const createKey = (
   Effect.gen(function* () {
     const problem = keyLabelProblem(order.label) ?? (order.id && keyIdProblem(order.id))
     if (problem) return yield* problem
-    const id = order.id ?? new Uint8Array(randomBytes(randomIdLength))
+    const id = order.id ?? new Uint8Array(randomBytes(20))
     const made = yield* Effect.result(
       withConnection(context, (connection) =>
         Effect.gen(function* () {
@@ -194,5 +194,3 @@ const lookFor = (
     return { uri, publicKey: found }
     // If the search fails, the outcome remains unknown.
   }).pipe(Effect.catch(() => Effect.fail(unknown)))
-
-const randomIdLength = 20

@@ -164,7 +164,7 @@ const disconnectCleanly = (link: Link, connection: Connection): Effect.Effect<vo
 const watchAcks = (link: Link, { unacknowledged }: Connection): Effect.Effect<never, MqttRefusal> =>
   Effect.gen(function* () {
     for (let isReported = false; ; ) {
-      yield* Effect.sleep(pubackLookMs)
+      yield* Effect.sleep(5_000)
       if (unacknowledged.isSilent(pubackWithinMs) || unacknowledged.overtaken(pubackWithinMs) > 0)
         return yield* Effect.fail(silent(link, "PUBACK", pubackWithinMs))
       const missing = unacknowledged.overtaken(missingTellMs)
@@ -173,7 +173,6 @@ const watchAcks = (link: Link, { unacknowledged }: Connection): Effect.Effect<ne
     }
   })
 
-const pubackLookMs = 5_000
 const missingTellMs = 20_000
 
 const inTime = <A>(link: Link, waitingFor: "SUBACK" | "PUBACK", effect: Effect.Effect<A, MqttRefusal>) =>
