@@ -83,7 +83,7 @@ export const readSources = (place: ConfigPlace): ReadSources => {
   const path = configFile(place)
   const read: TomlRead = place.withoutFile === true ? { kind: "absent" } : readTomlFile(path)
   if (read.kind === "unreadable" || read.kind === "malformed") return { kind: "refused", path, problem: read }
-  const tree = read.kind === "read" ? read.tree : currentVersion
+  const tree = read.kind === "read" ? read.tree : { config: { version: "2" } }
   const layer = fileLayer(tree, path, place.configDir)
   if (layer.kind !== "layer") return { kind: "refused", path, problem: layer }
   const clouds = readCloudFiles(place.withoutFile === true ? undefined : place.configDir, tree)
@@ -166,5 +166,3 @@ const exposure = (path: string, mode: number, layer: Layer, isOldPlace: boolean)
   (mode & 0o004) !== 0 && holdsSecret(layer)
     ? [{ kind: "secret-exposed", path, mode: mode.toString(8), ...(isOldPlace && { isOldPlace }) }]
     : []
-
-const currentVersion = { config: { version: "2" } }

@@ -44,7 +44,7 @@ export const healthBehaviour = (
     Effect.gen(function* () {
       const publishService = yield* publishNewest(context, peers.serviceLink)
       const publishBridge = service === undefined ? publishService : yield* publishNewest(context, peers.bridgeLink)
-      let state: State = initialState
+      let state: State = { links: "", parked: [] }
       let serviceIsUp = false
       const asker =
         pendingOperations &&
@@ -110,8 +110,6 @@ type State = Partial<BridgeHealth> & {
   readonly links: string
   readonly parked: ReadonlyArray<ParkedActor>
 }
-
-const initialState: State = { links: "", parked: [] }
 
 const newsOf = (bridge: ServiceTopics, before: State, now: State): ReadonlyArray<MqttMessage> => {
   const reason = reasonOf(now)

@@ -5,9 +5,8 @@
  */
 import { Clock, Duration, Effect } from "effect"
 import type { StatusEvent } from "../../messages/status/event.ts"
-import type { ActorNode, LogLine, Snapshot, SupervisorNode } from "../../messages/status/snapshot.ts"
+import type { ActorNode, LogLine, Snapshot, SupervisorNode, statusVersion } from "../../messages/status/snapshot.ts"
 import type { StatusParts, StatusProtocol } from "../../messages/status/status.ts"
-import type { statusVersion } from "../../messages/status/version.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { Inspection, SupervisorNode as RuntimeSupervisor } from "../../runtime/inspect.ts"
 import { dateOf, eventTime, present } from "../../runtime/primitives/event-time.ts"
@@ -39,7 +38,7 @@ export const statusBehaviour = (sources: StatusSources): Behaviour<StatusProtoco
         Effect.sync(() => {
           if (event.event !== "log") return
           log.push(event.line)
-          if (log.length > linesKept) log.shift()
+          if (log.length > 50) log.shift()
         })
       yield* feed.channel.subscribe({ capacity: 256, overflow: "dropOldest" }, remember)
       return {
@@ -72,8 +71,6 @@ const memory = () => {
   const { rss, heapUsed } = process.memoryUsage()
   return { rss_bytes: rss, heap_bytes: heapUsed }
 }
-
-const linesKept = 50
 
 const supervisorNode = ({ name, supervisor, strategy, intensity, onExhausted }: RuntimeSupervisor): SupervisorNode => ({
   name,

@@ -1,7 +1,6 @@
 /** Events of a service's status stream, between its snapshots. */
 import { Schema } from "effect"
-import { LogLine, Timeline } from "./snapshot.ts"
-import { statusVersion } from "./version.ts"
+import { LogLine, statusVersion, Timeline } from "./snapshot.ts"
 
 const { Struct, Literal, Literals, String: Text, Finite, optionalKey: may } = Schema
 

@@ -6,7 +6,9 @@
  * secret: no payload, no PIN; URIs are printed without a PIN. Readers ignore unknown fields.
  */
 import { Schema } from "effect"
-import { statusVersion } from "./version.ts"
+
+/** Increased when a reader of the previous version would misread a snapshot or an event; not for new fields and events. */
+export const statusVersion = 1
 
 const { Struct, Array: List, Literals, String: Text, Finite, Boolean: Flag, optionalKey: may } = Schema
 

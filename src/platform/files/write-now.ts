@@ -7,13 +7,11 @@
 import { writeSync } from "node:fs"
 import { errorCode } from "../process/error-code.ts"
 
-const descriptors = { stdout: 1, stderr: 2 } as const
-
 /** False: Node still writes the end of it, after this returns. */
 export const writeNow = (stream: "stdout" | "stderr", text: string): boolean => {
   let rest = Buffer.from(text)
   try {
-    while (rest.length > 0) rest = rest.subarray(writeSync(descriptors[stream], rest))
+    while (rest.length > 0) rest = rest.subarray(writeSync(stream === "stdout" ? 1 : 2, rest))
   } catch (error) {
     // The reader has closed the pipe: `tedge --help | head -1` is not an error.
     if (errorCode(error) === "EPIPE") return true

@@ -36,7 +36,7 @@ export const giveMemoryBackWhenIdle = ({
   process = thisProcess(dropsCode)
 }: IdleMemoryOptions = {}): (() => void) => {
   const check = idleCheck(process, isBusy)
-  const timer = setInterval(check, intervalMs)
+  const timer = setInterval(check, 10_000)
   timer.unref()
   return () => clearInterval(timer)
 }
@@ -59,8 +59,6 @@ export const idleCheck = (process: IdleProcess, isBusy: () => boolean): (() => b
     return true
   }
 }
-
-const intervalMs = 10_000
 
 /** Keep-alives of two connections, a watchdog, this timer: a few events each. A message is about four. */
 const maxEventsWhenIdle = 20

@@ -29,7 +29,7 @@ export const runCommand = (argv: ReadonlyArray<string>, limitMs: number): Effect
     }, limitMs)
     for (const stream of ["stdout", "stderr"] as const)
       child[stream].setEncoding("utf8").on("data", (text: string) => {
-        said[stream] = (said[stream] + text).slice(-keptCharacters)
+        said[stream] = (said[stream] + text).slice(-4000)
       })
     const end = (result: CommandEnd): void => {
       clearTimeout(timer)
@@ -51,5 +51,3 @@ export const runCommand = (argv: ReadonlyArray<string>, limitMs: number): Effect
       kill()
     })
   })
-
-const keptCharacters = 4000

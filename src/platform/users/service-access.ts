@@ -4,12 +4,10 @@ import type { ServiceFile } from "../../messages/settings/service-files.ts"
 import type { AccessUser } from "./user-access.ts"
 import { closedTo } from "./user-access.ts"
 
-interface ClosedFile {
-  readonly path: string
-  readonly note: FileNote
-}
-
-export const closedToServices = (user: AccessUser, files: ReadonlyArray<ServiceFile>): ReadonlyArray<ClosedFile> =>
+export const closedToServices = (
+  user: AccessUser,
+  files: ReadonlyArray<ServiceFile>
+): ReadonlyArray<{ readonly path: string; readonly note: FileNote }> =>
   files.flatMap(({ path, isPublic }) => {
     const closed = closedTo(user, path)
     if (closed === undefined) return []

@@ -1,8 +1,7 @@
 /** Snapshots and events of any shape the schema allows. */
 import fc from "fast-check"
 import type { StatusEvent } from "../../../src/messages/status/event.ts"
-import type { Snapshot } from "../../../src/messages/status/snapshot.ts"
-import { statusVersion } from "../../../src/messages/status/version.ts"
+import { type Snapshot, statusVersion } from "../../../src/messages/status/snapshot.ts"
 
 const text = fc.string({ unit: "binary", maxLength: 40 })
 const number = fc.oneof(fc.nat(), fc.double({ noNaN: true, noDefaultInfinity: true, min: 0 }))

@@ -74,14 +74,11 @@ const mapperArguments = (given: ReadonlyArray<string>) => {
   }
 }
 
-interface RunningProgram {
-  readonly pid: number
-  /** Without the program, and without the interpreter of a script. */
-  readonly arguments: ReadonlyArray<string>
-}
-
-/** All visible processes of this program (proc_pid_cmdline(5)). Those that only have it as an argument (`sudo`, an editor) do not count. */
-const runningPrograms = (program: string): ReadonlyArray<RunningProgram> =>
+/**
+ * All visible processes of this program (proc_pid_cmdline(5)), with its arguments. Those that only have it as an argument
+ * (`sudo`, an editor) do not count.
+ */
+const runningPrograms = (program: string) =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
