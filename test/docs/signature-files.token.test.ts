@@ -16,6 +16,7 @@ import type { HostRequest, HostRequestName, HostRequests } from "../../src/actor
 import { socketCryptokiBehaviour } from "../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
 import { defaultLimits, requestMailbox } from "../../src/actors/cryptoki/settings.ts"
 import { start } from "../../src/runtime/actor.ts"
+import { processMonotonicMs } from "../../src/runtime/primitives/process-time.ts"
 import { freshHost } from "../actors/cryptoki/host/fresh-host.ts"
 import { by } from "../actors/cryptoki/module-kit.ts"
 import { serving } from "../actors/p11-server/served.ts"
@@ -107,7 +108,12 @@ it("docs/architecture.md names the files that a signature passes, and no others"
 /** What the token host does with the same request, in this process. */
 const inHost = async ({ modulePath, env }: ReturnType<typeof softhsmDirectory>): Promise<ReadonlyArray<string>> => {
   Object.assign(process.env, env)
-  const state = { userProblem: undefined, module: undefined, slots: new Map(), signTimes: new SignTimes() }
+  const state = {
+    loadFault: () => undefined,
+    module: undefined,
+    slots: new Map(),
+    signTimes: new SignTimes(processMonotonicMs)
+  }
   let call = 0
   const ask = async <Name extends HostRequestName>(name: Name, asked: HostRequests[Name]["asked"]) => {
     call += 1

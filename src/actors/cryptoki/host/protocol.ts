@@ -4,10 +4,10 @@
  * A host handles slots, sessions and handles, and makes no decisions: which token, which key, whether to log in and
  * what a fault means is decided by the parent. Slot ids and object handles are decimal text, as 64 bits do not fit a number.
  */
-import type { LoadReason } from "../pkcs11/library-file.ts"
 import type {
   Attribute,
   LibraryFacts,
+  LoadReason,
   MechanismCandidate,
   PublicKeyMaterial,
   TokenInfo,

@@ -8,9 +8,8 @@
  * poisons the session; C_InitToken reads 32 bytes of the label whatever its length.
  */
 import type { PKCS11, Template } from "pkcs11js"
-import { checkLibrary, LoadFault } from "./library-file.ts"
 import { CKF_HW_SLOT, CKF_OS_LOCKING_OK, CKF_RW_SESSION, CKF_SERIAL_SESSION, labelLength } from "./pkcs11-constants.ts"
-import type { Attribute, LibraryFacts, MechanismCandidate, TokenInfo, TracedCall } from "./values.ts"
+import type { Attribute, LibraryFacts, LoadReason, MechanismCandidate, TokenInfo, TracedCall } from "./values.ts"
 
 /** A PKCS#11 function returned something else than CKR_OK. */
 export class ModuleFault extends Error {
@@ -21,6 +20,16 @@ export class ModuleFault extends Error {
     super(`${call}: ${code}`)
     this.call = call
     this.code = code
+  }
+}
+
+/** The module could not be loaded. */
+export class LoadFault extends Error {
+  override readonly name = "LoadFault"
+  readonly reason: LoadReason
+  constructor(reason: LoadReason, detail: string) {
+    super(detail)
+    this.reason = reason
   }
 }
 
@@ -38,9 +47,8 @@ const signatureRoom = 2048
 /** For signatures made while nothing else runs. */
 const quickOutput = Buffer.alloc(signatureRoom)
 
-/** Loads and initialises a module. Throws LoadFault, or ModuleFault from C_Initialize. */
+/** Loads and initialises a module: `path` must be a shared library. Throws LoadFault, or ModuleFault from C_Initialize. */
 export const openModule = async (path: string): Promise<Pkcs11Module> => {
-  checkLibrary(path)
   const library = await loadPkcs11js()
   const native = new library.PKCS11()
   try {

@@ -24,6 +24,19 @@ export interface TokenInfo {
   readonly flags: number
 }
 
+/** Why a module cannot be loaded. */
+export type LoadReason =
+  | "missing"
+  | "noPermission"
+  | "notAModule"
+  | "wrongArchitecture"
+  | "pkcs11jsMissing"
+  /** The process could not become the user that loads modules. */
+  | "notItsUser"
+  /** The device node that it opens is closed to this process by a sandbox, whatever its user. */
+  | "deviceClosed"
+  | "other"
+
 export interface TokenObject {
   readonly handle: string
   readonly kind: "private" | "public"

@@ -1,9 +1,9 @@
 /** What the service learns of its module: whether the file is one before it listens, and then whether it can be loaded. */
 import { Effect } from "effect"
-import { checkLibrary, LoadFault } from "../../../actors/cryptoki/pkcs11/library-file.ts"
 import type { ServiceManager } from "../../../actors/p11-server/manager-notifications.ts"
 import type { CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import { ModuleNotLoaded } from "../../../messages/token-refusals.ts"
+import { libraryFault } from "../../../platform/native/shared-library.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { ServerSettings } from "./read-settings.ts"
 import { logClosed, logFailure } from "./server-log.ts"
@@ -13,14 +13,10 @@ import type { TokenStatus } from "./token-status.ts"
 /** As far as this process can say: only a token host loads it, perhaps as another user. */
 export const checkModuleFile = ({ modulePath, hostUser }: ServerSettings): Effect.Effect<void, ModuleNotLoaded> =>
   Effect.suspend(() => {
-    try {
-      checkLibrary(modulePath)
-      return Effect.void
-    } catch (fault) {
-      if (!(fault instanceof LoadFault)) throw fault
-      const { reason, message: detail } = fault
-      return Effect.fail(new ModuleNotLoaded({ path: modulePath, reason, detail, user: hostUser?.name }))
-    }
+    const fault = libraryFault(modulePath)
+    return fault === undefined
+      ? Effect.void
+      : Effect.fail(new ModuleNotLoaded({ path: modulePath, ...fault, user: hostUser?.name }))
   })
 
 /** Fails when the module cannot be loaded at all. */

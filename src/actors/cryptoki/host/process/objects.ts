@@ -1,5 +1,4 @@
 /** Finds and reads the objects of a token: keys, what is public of them, and certificates. */
-import type { OtherKeyUse } from "../../../../messages/cryptoki.ts"
 import {
   CKA_ALWAYS_AUTHENTICATE,
   CKA_CLASS,
@@ -36,6 +35,8 @@ import type { HostRequests } from "../protocol.ts"
 
 type Asked<Name extends keyof HostRequests> = HostRequests[Name]["asked"]
 
+type OtherUses = NonNullable<TokenObject["otherUses"]>
+
 export const objects = (module: Pkcs11Module, session: Handle, asked: Asked<"objects">): ReadonlyArray<TokenObject> => {
   const template: Array<Attribute> = [
     { type: CKA_CLASS, value: asked.kind === "private" ? CKO_PRIVATE_KEY : CKO_PUBLIC_KEY },
@@ -51,10 +52,10 @@ export const objects = (module: Pkcs11Module, session: Handle, asked: Asked<"obj
 }
 
 /** An attribute the token does not report is one it does not have. */
-const otherUses = (module: Pkcs11Module, session: Handle, handle: Handle): ReadonlyArray<OtherKeyUse> =>
+const otherUses = (module: Pkcs11Module, session: Handle, handle: Handle): OtherUses =>
   usesByAttribute.flatMap(([type, use]) => (module.attribute(session, handle, type)?.[0] === 1 ? [use] : []))
 
-const usesByAttribute: ReadonlyArray<readonly [number, OtherKeyUse]> = [
+const usesByAttribute: ReadonlyArray<readonly [number, OtherUses[number]]> = [
   [CKA_DECRYPT, "decrypt"],
   [CKA_UNWRAP, "unwrap"],
   [CKA_SIGN_RECOVER, "sign-recover"],

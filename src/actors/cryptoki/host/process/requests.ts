@@ -1,10 +1,13 @@
 /** Executes the requests of a token host. Holds the loaded module and the sessions of its slots, and makes no decisions. */
-
-import { closeSync, constants, openSync } from "node:fs"
-import { errorCode, messageOf } from "../../../../platform/process/error-code.ts"
-import { LoadFault } from "../../pkcs11/library-file.ts"
 import { CKA_ID, CKU_SO, CKU_USER } from "../../pkcs11/pkcs11-constants.ts"
-import { type Handle, handleOf, ModuleFault, openModule, type Pkcs11Module } from "../../pkcs11/pkcs11-module.ts"
+import {
+  type Handle,
+  handleOf,
+  LoadFault,
+  ModuleFault,
+  openModule,
+  type Pkcs11Module
+} from "../../pkcs11/pkcs11-module.ts"
 import { CKR_USER_ALREADY_LOGGED_IN } from "../../pkcs11/return-codes.ts"
 import type { TokenInfo } from "../../pkcs11/values.ts"
 import type { HostRefusal, HostReply, HostRequest, HostRequests } from "../protocol.ts"
@@ -13,8 +16,8 @@ import { type HostSlot, hostSlot, type SignTimes, sign } from "./slot.ts"
 
 /** The state of one host process. */
 export interface HostState {
-  /** It could not switch to another user: no module is loaded as root. */
-  readonly userProblem: string | undefined
+  /** Why the module must not be loaded; undefined: it may. */
+  readonly loadFault: (asked: Asked<"load">) => LoadFault | undefined
   module: Pkcs11Module | undefined
   readonly slots: Map<string, HostSlot>
   readonly signTimes: SignTimes
@@ -33,8 +36,8 @@ export const reply = async (state: HostState, request: HostRequest): Promise<Hos
 
 const answer = async (state: HostState, request: HostRequest): Promise<unknown> => {
   if (request.name === "load") {
-    if (state.userProblem !== undefined) throw new LoadFault("notItsUser", state.userProblem)
-    checkDevices(request.asked.devices)
+    const fault = state.loadFault(request.asked)
+    if (fault !== undefined) throw fault
     state.module = await openModule(request.asked.path)
     return state.module.library()
   }
@@ -150,23 +153,5 @@ const setPinBySo = (module: Pkcs11Module, session: Handle, soPin: string, pin: s
 const refusalOf = (error: unknown): HostRefusal => {
   if (error instanceof ModuleFault) return { kind: "code", call: error.call, code: error.code }
   if (error instanceof LoadFault) return { kind: "load", reason: error.reason, detail: error.message }
-  return { kind: "defect", detail: messageOf(error) }
+  return { kind: "defect", detail: error instanceof Error ? error.message : String(error) }
 }
-
-/**
- * Whether this process may open the device nodes of its module. A sandbox closes them whatever their mode, and the kernel
- * then returns EPERM; a module waits, or reports that there is no token. `open` returns a descriptor, as openSync.
- * Source: systemd.resource-control(5), DevicePolicy; Linux, security/device_cgroup.c.
- */
-export const checkDevices = (devices: ReadonlyArray<string>, open = openForUse): void => {
-  for (const path of devices) {
-    try {
-      closeSync(open(path))
-    } catch (error) {
-      // Other errors are reported by the module: a TPM without resource manager is busy while another program uses it.
-      if (errorCode(error) === "EPERM") throw new LoadFault("deviceClosed", path)
-    }
-  }
-}
-
-const openForUse = (path: string): number => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)

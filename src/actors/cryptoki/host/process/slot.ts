@@ -10,7 +10,6 @@
  * threads would only wait for each other in the module, and delay the next C_SignInit.
  * Source: PKCS #11 v2.40, 5.6 (the login ends with the last session; a session does one thing at a time).
  */
-import { processMonotonicMs } from "../../../../runtime/primitives/process-time.ts"
 import { CKU_CONTEXT_SPECIFIC } from "../../pkcs11/pkcs11-constants.ts"
 import { type Handle, handleOf, ModuleFault, type Pkcs11Module } from "../../pkcs11/pkcs11-module.ts"
 import { CKR_SESSION_COUNT, faultClass } from "../../pkcs11/return-codes.ts"
@@ -166,9 +165,15 @@ const closeQuietly = (module: Pkcs11Module, session: Handle): void => {
 export class SignTimes {
   /** By slot and key: duration of the last one that started while no thread was busy, in milliseconds. */
   private readonly last = new Map<string, number>()
+  private readonly nowMs: () => number
   private inThreads = 0
   private turn: Promise<void> = Promise.resolve()
   private inARow = 0
+
+  /** Monotonic milliseconds. */
+  constructor(nowMs: () => number) {
+    this.nowMs = nowMs
+  }
 
   of({ slot, handle }: Asked): number {
     return this.last.get(`${slot} ${handle}`) ?? Number.POSITIVE_INFINITY
@@ -177,9 +182,9 @@ export class SignTimes {
   /** Starts measuring; returns the function to call when the signature is done. */
   start({ slot, handle }: Asked): () => number {
     const isAlone = this.inThreads === 0
-    const beganAt = processMonotonicMs()
+    const beganAt = this.nowMs()
     return () => {
-      const tookMs = processMonotonicMs() - beganAt
+      const tookMs = this.nowMs() - beganAt
       if (isAlone) this.last.set(`${slot} ${handle}`, tookMs)
       return tookMs
     }

@@ -7,14 +7,16 @@
  */
 import "../../../../platform/process/no-debugger.ts"
 import { Socket } from "node:net"
+import { libraryFault } from "../../../../platform/native/shared-library.ts"
 import { endWithParent } from "../../../../platform/native/unix-addon.ts"
+import { closedDevice } from "../../../../platform/process/device-access.ts"
 import { messageOf } from "../../../../platform/process/error-code.ts"
 import { giveMemoryBackWhenIdle } from "../../../../platform/process/idle-memory.ts"
 import { leaveNoCore } from "../../../../platform/process/no-core.ts"
 import { becomeUser, givenUser, type UserIds } from "../../../../platform/users/become-user.ts"
 import { processMonotonicMs } from "../../../../runtime/primitives/process-time.ts"
 import { ShortLivedSet } from "../../../../runtime/primitives/short-lived.ts"
-import { traceCalls } from "../../pkcs11/pkcs11-module.ts"
+import { LoadFault, traceCalls } from "../../pkcs11/pkcs11-module.ts"
 import { frameReader, frameWriter } from "../frames.ts"
 import type { HostRequest } from "../protocol.ts"
 import { type HostState, reply } from "./requests.ts"
@@ -29,7 +31,12 @@ const main = (): void => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
   // After the change of user, which clears the signal (prctl(2)).
   if (!diesWithParent(Number(parent))) return
-  const state: HostState = { userProblem, module: undefined, slots: new Map(), signTimes: new SignTimes() }
+  const state: HostState = {
+    loadFault: loadFault(userProblem),
+    module: undefined,
+    slots: new Map(),
+    signTimes: new SignTimes(processMonotonicMs)
+  }
   const inFlight = new ShortLivedSet<Promise<void>>()
   // Node would otherwise close its side with the parent's, which treats that as a lost host and kills it.
   const pipe = new Socket({ fd: 3, readable: true, writable: true, allowHalfOpen: true })
@@ -74,6 +81,17 @@ const become = (user: UserIds | undefined): string | undefined => {
     return messageOf(error)
   }
 }
+
+/** No module is loaded as root, or waits for a device that is closed to this process. */
+const loadFault =
+  (userProblem: string | undefined): HostState["loadFault"] =>
+  ({ path, devices }) => {
+    if (userProblem !== undefined) return new LoadFault("notItsUser", userProblem)
+    const closed = closedDevice(devices)
+    if (closed !== undefined) return new LoadFault("deviceClosed", closed)
+    const fault = libraryFault(path)
+    return fault && new LoadFault(fault.reason, fault.detail)
+  }
 
 /** A blocked host ends two seconds after a parent that was killed; without the add-on, when it is blocked no more. */
 const diesWithParent = (parent: number): boolean => {

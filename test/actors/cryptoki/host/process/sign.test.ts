@@ -1,5 +1,5 @@
 /** Which way a token host signs: by what the key's last signature took, and by whether the token is hardware. */
-import { afterEach, beforeEach, expect, test, vi } from "vitest"
+import { beforeEach, expect, test } from "vitest"
 import { type HostSlot, SignTimes, sign } from "../../../../../src/actors/cryptoki/host/process/slot.ts"
 import { CKM_ECDSA } from "../../../../../src/actors/cryptoki/pkcs11/pkcs11-constants.ts"
 import { handleOf, type Pkcs11Module } from "../../../../../src/actors/cryptoki/pkcs11/pkcs11-module.ts"
@@ -8,10 +8,7 @@ let now = 0
 
 beforeEach(() => {
   now = 0
-  vi.spyOn(performance, "now").mockImplementation(() => now)
 })
-
-afterEach(() => void vi.restoreAllMocks())
 
 /** A token that takes so many milliseconds; what it was made to do is in `done`. */
 const token = (spec: { readonly ms: number; readonly isHardware: boolean }) => {
@@ -34,7 +31,7 @@ const token = (spec: { readonly ms: number; readonly isHardware: boolean }) => {
       })
   } as Partial<Pkcs11Module> as Pkcs11Module
   const slot = { handle: handleOf("1"), isHardware: spec.isHardware } as Partial<HostSlot> as HostSlot
-  const times = new SignTimes()
+  const times = new SignTimes(() => now)
   const asked = {
     slot: "1",
     handle: "1",
@@ -114,7 +111,7 @@ test("hardware that takes long is left to a thread, so that the host goes on ans
 })
 
 test("one that fails does not hold up those behind it", async () => {
-  const times = new SignTimes()
+  const times = new SignTimes(() => now)
   const failing = times.inTurn(() => {
     throw new Error("CKR_DEVICE_ERROR")
   })
