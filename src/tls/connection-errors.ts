@@ -1,5 +1,7 @@
 /** Converts errors of a connection to errors of the library, with the codes of Node's tls and net. */
+
 import { AddonNotLoaded } from "../messages/platform.ts"
+import { errorCode } from "../platform/process/error-code.ts"
 import { TlsError } from "../platform/tls/tls-error.ts"
 import { errorOf } from "./refusals.ts"
 import { TokenError } from "./token-error.ts"
@@ -8,7 +10,8 @@ import { TokenError } from "./token-error.ts"
 export const connectionError = (error: Error): Error => {
   if (error instanceof TlsError) return tlsError(error)
   if (error instanceof AddonNotLoaded) return errorOf(error)
-  return isSystemError(error) ? systemError(error) : error
+  const code = errorCode(error)
+  return code !== undefined && "syscall" in error ? systemError(code, error) : error
 }
 
 const tlsError = (error: TlsError): TokenError => {
@@ -123,10 +126,7 @@ const trustCodes: ReadonlyArray<string> = [
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
 ]
 
-const isSystemError = (error: Error): error is NodeJS.ErrnoException =>
-  "code" in error && typeof error.code === "string" && "syscall" in error
-
-const systemError = (error: NodeJS.ErrnoException): TokenError => {
-  const { message, code = "", stack: _stack, name: _name, ...facts } = error
+const systemError = (code: string, error: Error): TokenError => {
+  const { message, stack: _stack, name: _name, ...facts } = error
   return new TokenError(code, message, { cause: error, facts })
 }

@@ -1,5 +1,7 @@
 /** Connections for mqtt.js: `new MqttClient(mqttStream({ … }), options)`. */
+
 import type { EventEmitter } from "node:events"
+import { errorCode } from "../platform/process/error-code.ts"
 import type { ConnectOptions } from "./connect-options.ts"
 import { identityOf, open } from "./open-connection.ts"
 import type { TlsStream } from "./tls-stream.ts"
@@ -19,8 +21,8 @@ export const mqttStream = (options: ConnectOptions): MqttStreamBuilder => {
   return (client: EventEmitter) => {
     const stream = open(identity, settings)
     // mqtt.js emits these errors of a stream itself, and drops others.
-    return stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (!handedOn.includes(error.code ?? "") && client.listenerCount("error") > 0) client.emit("error", error)
+    return stream.on("error", (error: Error) => {
+      if (!handedOn.includes(errorCode(error) ?? "") && client.listenerCount("error") > 0) client.emit("error", error)
     })
   }
 }

@@ -48,9 +48,7 @@ const startProcess = ({ command, pidPath }: ServiceProgram): Effect.Effect<Runni
         resolve(new ServiceEnded({ command: file, code: code ?? undefined, signal: signal ?? undefined }))
       )
     })
-    child.once("error", (error: NodeJS.ErrnoException) =>
-      resume(Effect.fail(new ServiceNotStarted({ command: file, code: codeOf(error) })))
-    )
+    child.once("error", (error) => resume(Effect.fail(new ServiceNotStarted({ command: file, code: codeOf(error) }))))
     child.once("spawn", () => {
       recordProcess(pidPath, child.pid)
       resume(Effect.succeed({ process: child, ended: Effect.promise(() => ended) }))

@@ -4,11 +4,13 @@
  * SIGINT, SIGTERM and SIGHUP interrupt the command, which then rolls back or completes its work; a second SIGINT
  * or SIGTERM exits immediately. A command that changes the connection survives SIGHUP (terminal-loss.ts).
  */
+
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { withCommandNames } from "../../messages/installation/installation.ts"
 import { shownLines } from "../../messages/shown-text.ts"
 import { notWritten } from "../../platform/files/write-now.ts"
 import { BusyChecks, CurrentBusyChecks } from "../../platform/process/busy-checks.ts"
+import { codeOf, errorCode } from "../../platform/process/error-code.ts"
 import { giveMemoryBackWhenIdle } from "../../platform/process/idle-memory.ts"
 import { leaveNoCore } from "../../platform/process/no-core.ts"
 import { withRuntimeClock } from "../../runtime/primitives/runtime-clock.ts"
@@ -54,8 +56,8 @@ export const runProgram = (program: Program, handlers: CommandHandlers, options:
   const terminal = processTerminal()
   const watched = watchTerminal()
   // `tedge config list | head -1` is no error.
-  const closed = (error: NodeJS.ErrnoException): void => {
-    if (!watched.lost(error.code ?? error.message) && error.code === "EPIPE") process.exit(exitCodes.ok)
+  const closed = (error: Error): void => {
+    if (!watched.lost(codeOf(error)) && errorCode(error) === "EPIPE") process.exit(exitCodes.ok)
   }
   process.stdout.on("error", closed)
   process.stderr.on("error", closed)
@@ -82,7 +84,8 @@ export const runProgram = (program: Program, handlers: CommandHandlers, options:
     process.exitCode = isAnswerLost ? exitCodes.failed : exitCodeOf(exit, interruptedBy)
   })
   if (options.handlesSignals) return
-  process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+  process.stdout.on("error", (error) => {
+    const code = errorCode(error)
     // A terminal that was closed answers EIO; SIGHUP comes with it.
     if (isAnswerLost || code === "EPIPE" || code === "EIO" || watched.lost(code ?? "")) return
     isAnswerLost = true

@@ -4,12 +4,14 @@
  * TLS is verified against the given certificates only, without a client certificate. A proxy is used only if given; the
  * usual proxy variables of the environment are ignored.
  */
+
 import type { ClientRequest, IncomingMessage } from "node:http"
 import { type RequestOptions, request } from "node:https"
 import { BlockList, isIP, isIPv4 } from "node:net"
 import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
 import { HttpUnreachable } from "../../messages/certificate.ts"
+import { errorCode } from "../process/error-code.ts"
 import { connectNodeTls, connectNodeTlsTo } from "../tls/node-tls.ts"
 import type { TrustStore } from "../tls/trust-store.ts"
 import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
@@ -74,10 +76,10 @@ const exchange = (wanted: HttpsRequest, tunnel: Duplex | undefined): Effect.Effe
         } else chunks.push(chunk)
       })
       answer.on("end", () => resume(Effect.succeed({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks) })))
-      answer.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? "EIO", error.message))
+      answer.on("error", (error) => fail(errorCode(error) ?? "EIO", error.message))
     })
     if (outgoing instanceof Error) return fail("EINVAL", outgoing.message)
-    outgoing.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? "EIO", error.message))
+    outgoing.on("error", (error) => fail(errorCode(error) ?? "EIO", error.message))
     outgoing.end(wanted.body)
     return Effect.sync(() => void outgoing.destroy())
   })

@@ -7,7 +7,7 @@ import { connect as connectSocket } from "node:net"
 import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
 import { TunnelRefused } from "../../messages/platform.ts"
-import { codeOf } from "../process/error-code.ts"
+import { codeOf, errorCode } from "../process/error-code.ts"
 import { connectNodeTls } from "../tls/node-tls.ts"
 import type { TrustStore } from "../tls/trust-store.ts"
 
@@ -55,8 +55,8 @@ const opened = <Stream extends Duplex>(
     )
     return yield* Effect.callback<Stream, TunnelRefused>((resume) => {
       const onOpen = () => resume(Effect.succeed(stream))
-      const onError = (error: NodeJS.ErrnoException) =>
-        resume(Effect.fail(new TunnelRefused({ code: error.code ?? "EIO", detail: codeOf(error) })))
+      const onError = (error: Error) =>
+        resume(Effect.fail(new TunnelRefused({ code: errorCode(error) ?? "EIO", detail: codeOf(error) })))
       const onClose = () => onError(new Error("it closed the connection"))
       stream.once(event, onOpen).once("error", onError).once("close", onClose)
       return Effect.sync(() => void stream.off(event, onOpen).off("error", onError).off("close", onClose))
@@ -87,7 +87,7 @@ const askedFor = (stream: Duplex, end: TunnelEnd, proxy: HttpProxy): Effect.Effe
       }
     }
     const onEnd = () => done(() => fail("it closed the connection", "ECONNRESET"))
-    const onError = (error: NodeJS.ErrnoException) => done(() => fail(error.message, error.code ?? "EIO"))
+    const onError = (error: Error) => done(() => fail(error.message, errorCode(error) ?? "EIO"))
     const done = (then: () => void) => {
       stream.off("readable", onReadable).off("end", onEnd).off("error", onError)
       then()

@@ -1,6 +1,6 @@
-/** The code of an error of the system, Node or an add-on: `ENOENT`, `ERR_TLS_SIGN`. */
+/** The code of an error of the system, Node or an add-on: `ENOENT`, `ERR_TLS_SIGN`. Libraries number theirs: not those. */
 export const errorCode = (error: unknown): string | undefined =>
-  error instanceof Error && "code" in error && error.code !== undefined ? String(error.code) : undefined
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined
 
 /** The code; without one, the message. */
 export const codeOf = (error: unknown): string => errorCode(error) ?? messageOf(error)

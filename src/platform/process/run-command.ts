@@ -38,7 +38,7 @@ export const runCommand = (argv: ReadonlyArray<string>, limitMs: number): Effect
       child.stderr.destroy()
       resume(Effect.succeed(result))
     }
-    child.on("error", (error: NodeJS.ErrnoException) => end({ kind: "notStarted", code: codeOf(error) }))
+    child.on("error", (error) => end({ kind: "notStarted", code: codeOf(error) }))
     child.on("exit", (code, signal) =>
       setImmediate(() => {
         if (late) end({ kind: "timedOut", stderr: said.stderr })

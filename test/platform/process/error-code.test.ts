@@ -17,5 +17,10 @@ describe("why a file cannot be read", () => {
     [import.meta.dirname, "isDirectory"]
   ])("%s: %s", (path, fault) => expect(fileFault(codeOfReading(path))).toBe(fault))
 
+  it("is a word of the system's, not a number of a library's", () => {
+    const numbered = Object.assign(new Error("Connection refused: Not authorized"), { code: 5 })
+    expect(codeOf(numbered)).toBe("Connection refused: Not authorized")
+  })
+
   it("is not known of other errors", () => expect(fileFault("EIO")).toBeUndefined())
 })

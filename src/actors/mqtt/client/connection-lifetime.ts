@@ -2,8 +2,10 @@
  * Whether a connection is still open, for fibers that wait for an event on it; why it ended, or refused a request, as
  * raw facts.
  */
+
 import { Data, Effect } from "effect"
 import { reasonCodeText } from "../../../messages/explain/reason-code.ts"
+import { errorCode } from "../../../platform/process/error-code.ts"
 import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 
 /** The function that `start` returns is called when no fiber waits any more. */
@@ -58,16 +60,15 @@ export class ConnectionEnded extends Data.TaggedError("ConnectionEnded")<{
 
 /** From an error of the library, or of the stream below it. */
 export const reasonOf = (error: Error): ConnectionEnded["reason"] => {
-  const code = "code" in error ? error.code : undefined
-  // Return codes are numbers, codes of Node's errors strings. The library reports protocol errors by number too.
-  if (typeof code === "number" && error.message.startsWith("Connection refused")) {
-    const known = returnCodeOf(code)
+  if (errorCode(error) !== undefined) return { kind: "stream", error }
+  // The library numbers its errors: with the return code of CONNACK, and others.
+  if ("code" in error && typeof error.code === "number" && error.message.startsWith("Connection refused")) {
+    const known = returnCodeOf(error.code)
     // The library has no texts for some codes.
     return known
       ? { kind: "refused", code: known }
-      : { kind: "protocol", detail: `CONNACK with ${reasonCodeText(code)}` }
+      : { kind: "protocol", detail: `CONNACK with ${reasonCodeText(error.code)}` }
   }
-  if (typeof code === "string") return { kind: "stream", error }
   return { kind: error.message === "Keepalive timeout" ? "silent" : "protocol", detail: error.message }
 }
 

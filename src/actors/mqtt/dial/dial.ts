@@ -5,12 +5,14 @@
  * An error of the stream before a listener is attached does not crash the process: it is kept in it (`errored`). With TLS
  * 1.3 the server checks our certificate after this has completed.
  */
+
 import { connect as connectSocket, type Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { type Context, Effect, type Scope } from "effect"
 import type { CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import { CredentialUnusable, DialFailed, KeyMismatch, type MqttRefusal, type Target } from "../../../messages/mqtt.ts"
 import { openTunnel } from "../../../platform/network/proxy-tunnel.ts"
+import { errorCode } from "../../../platform/process/error-code.ts"
 import { connectNodeTls, nodeSessionBinding } from "../../../platform/tls/node-tls.ts"
 import { tlsAddon } from "../../../platform/tls/tls-addon.ts"
 import { sessionBinding } from "../../../platform/tls/tls-session.ts"
@@ -230,7 +232,7 @@ const opened = <E>(stream: Duplex, event: string, refusal: (error: Error) => E):
   })
 
 const dialFailed = (error: Error, { host, port }: Target): DialFailed =>
-  new DialFailed({ host, port, code: "code" in error ? String(error.code) : "unknown", detail: "" })
+  new DialFailed({ host, port, code: errorCode(error) ?? "unknown", detail: "" })
 
 /** Later errors reach the user of the stream through its own listener, or `errored`. */
 const keepSilent = () => {}

@@ -13,6 +13,7 @@ import {
   type HttpClientRequest,
   HttpClientResponse
 } from "effect/http"
+import { errorCode } from "../../../platform/process/error-code.ts"
 import { wallMs } from "../../../runtime/primitives/wall-time.ts"
 
 /** `timeoutMs`: of one attempt, with its answer. */
@@ -108,7 +109,9 @@ export const exportOutcome = (signal: "traces" | "metrics", tell: (warning: stri
 
 /** `fetch` throws errors with the code in their cause. */
 const causeCode = (error: unknown): string => {
-  for (let one: unknown = error, depth = 0; one instanceof Error && depth < 4; one = one.cause, depth += 1)
-    if ("code" in one && typeof one.code === "string" && /^\w{1,64}$/.test(one.code)) return one.code
+  for (let one: unknown = error, depth = 0; one instanceof Error && depth < 4; one = one.cause, depth += 1) {
+    const code = errorCode(one)
+    if (code !== undefined && /^\w{1,64}$/.test(code)) return code
+  }
   return "no connection"
 }
