@@ -2,7 +2,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto"
 import { Effect, Redacted } from "effect"
 import type { CryptokiEvent, KeySelector, TokenDescription } from "../messages/cryptoki.ts"
-import { type Pkcs11Uri, printPkcs11Uri } from "../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../messages/pkcs11-uri.ts"
 import { matchesObject, matchesToken } from "../messages/pkcs11-uri-match.ts"
 import * as refusals from "../messages/token-refusals.ts"
 
@@ -95,8 +95,8 @@ export class FakeTokenCard {
       while (this.state.hang) yield* Effect.sleep(10)
       if (!this.state.plugged) return yield* Effect.fail(this.absent(uri))
       if (!matchesToken(uri ?? {}, this.description)) {
-        const present = [shown(this.description.uri)]
-        return yield* Effect.fail(new refusals.TokenNotFound({ uri: shown(uri ?? {}), present }))
+        const present = [shownUri(this.description.uri)]
+        return yield* Effect.fail(new refusals.TokenNotFound({ uri: shownUri(uri ?? {}), present }))
       }
       this.wasUsed = true
       if (failNext === undefined) return
@@ -108,7 +108,7 @@ export class FakeTokenCard {
   private absent(uri: Pkcs11Uri | undefined): refusals.TokenRefusal {
     return this.wasUsed
       ? new refusals.TokenUnavailable({ token: this.label, call: "C_Sign", code: "CKR_DEVICE_REMOVED", detail: "" })
-      : new refusals.TokenNotFound({ uri: uri && shown(uri), present: [] })
+      : new refusals.TokenNotFound({ uri: uri && shownUri(uri), present: [] })
   }
 
   login({ uri, pin }: KeySelector): Refused<void> {
@@ -147,10 +147,11 @@ export class FakeTokenCard {
       const [key, ...others] = this.matching(uri)
       if (key === undefined)
         return Effect.fail(
-          new refusals.KeyNotFound({ uri: uri && shown(uri), token: this.label, onOtherToken: undefined })
+          new refusals.KeyNotFound({ uri: uri && shownUri(uri), token: this.label, onOtherToken: undefined })
         )
-      const names = others.map((other) => shown(this.keyUri(other)))
-      if (names.length > 0) this.publish({ _tag: "SeveralKeysMatched", taken: shown(this.keyUri(key)), others: names })
+      const names = others.map((other) => shownUri(this.keyUri(other)))
+      if (names.length > 0)
+        this.publish({ _tag: "SeveralKeysMatched", taken: shownUri(this.keyUri(key)), others: names })
       return Effect.succeed(key)
     })
   }
@@ -172,6 +173,5 @@ export class FakeTokenCard {
   }
 }
 
-export const shown = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })
 export const spki = (key: FakeKey): Uint8Array =>
   Uint8Array.from(createPublicKey(key.privateKey).export({ type: "spki", format: "der" }))

@@ -7,6 +7,7 @@
 import { createSign, randomBytes } from "node:crypto"
 import { Effect, Redacted } from "effect"
 import { type CryptokiProtocol, type KeyDescription, type KeySelector, requestTags } from "../messages/cryptoki.ts"
+import { shownUri } from "../messages/pkcs11-uri.ts"
 import * as refusals from "../messages/token-refusals.ts"
 import type { Behaviour } from "../runtime/actor.ts"
 import type { AnswerOf, Handlers } from "../runtime/protocol.ts"
@@ -16,7 +17,6 @@ import {
   type FakeTokenOptions,
   type FakeTokenState,
   type Refused,
-  shown,
   spki
 } from "./fake-token-card.ts"
 
@@ -98,7 +98,8 @@ const management = (
   CreateKey: ({ token, label, id = Uint8Array.from(randomBytes(20)), onlyNewLabel = false }) =>
     Effect.flatMap(opened(card, token), (): Refused<AnswerOf<CryptokiProtocol, "CreateKey">> => {
       const same = onlyNewLabel ? card.keys.find((key) => key.label === label) : undefined
-      if (same) return Effect.fail(new refusals.LabelTaken({ token: card.label, label, uri: shown(card.keyUri(same)) }))
+      if (same)
+        return Effect.fail(new refusals.LabelTaken({ token: card.label, label, uri: shownUri(card.keyUri(same)) }))
       const exists = card.keys.some((key) => Buffer.compare(key.id, id) === 0)
       if (exists) return Effect.fail(new refusals.KeyExists({ token: card.label, id: Buffer.from(id).toString("hex") }))
       const key = card.newKey(label, id)
@@ -138,5 +139,5 @@ const signingKey = (card: FakeTokenCard, selector: KeySelector): Refused<FakeKey
   const type = selector.uri?.type ?? "private"
   return type === "private"
     ? keyOf(card, selector)
-    : Effect.fail(new refusals.UriNotUsable({ uri: shown(selector.uri ?? {}), reason: `type=${type}` }))
+    : Effect.fail(new refusals.UriNotUsable({ uri: shownUri(selector.uri ?? {}), reason: `type=${type}` }))
 }
