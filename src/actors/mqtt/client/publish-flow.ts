@@ -24,15 +24,15 @@ const processClock: FlowClock = {
   after: (ms, call) => void setTimeout(call, ms).unref()
 }
 
-/** Messages published together. */
-interface Batch {
+/** One call of `publishAll`. */
+interface PublishCall {
   open: number
   readonly failed: Array<FailedPublish>
   readonly done: () => void
 }
 
 interface Entry {
-  readonly batch: Batch
+  readonly call: PublishCall
   readonly index: number
   readonly message: MqttMessage
   /** Of the packet, in bytes. */
@@ -100,10 +100,10 @@ export class PublishFlow {
         this.sendWaiting()
       }
       const all = this.lifetime.within<void>((answer) => {
-        const batch: Batch = { open: messages.length, failed, done: () => answer() }
+        const call: PublishCall = { open: messages.length, failed, done: () => answer() }
         for (const [index, message] of messages.entries()) {
           const size = publishSize(message, this.options.version)
-          const entry = { batch, index, message, size, isSettled: false, sentAt: 0, isOvertaken: false }
+          const entry = { call, index, message, size, isSettled: false, sentAt: 0, isOvertaken: false }
           entries.push(entry)
           if (size > this.largestPacket) this.settle(entry, packetTooLarge)
           else if (this.waiting.size > 0 || !this.trySend(entry)) this.waiting.add(entry)
@@ -229,13 +229,13 @@ export class PublishFlow {
   /** `code`: the reason code of the refusal. */
   private settle(entry: Entry, code: number | undefined): void {
     entry.isSettled = true
-    const { batch, index } = entry
+    const { call, index } = entry
     if (code !== undefined) {
       const because = new ConnectionEnded({ reason: { kind: "publishRefused", code } })
-      batch.failed.push({ index, refusal: this.options.refusalOf(because) })
+      call.failed.push({ index, refusal: this.options.refusalOf(because) })
     }
-    batch.open -= 1
-    if (batch.open === 0) batch.done()
+    call.open -= 1
+    if (call.open === 0) call.done()
   }
 }
 
