@@ -9,14 +9,14 @@ import { Deferred, Effect, Exit, Result, Scope } from "effect"
 import { type TokenRefusal, TokenUnavailable } from "../../../messages/token-refusals.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { Publish } from "../settings.ts"
-import { attemptsAwaited, delayAfter, failuresLeft, type Loss, recentLosses } from "./retry-policy.ts"
+import { attemptsAwaited, delayAfter, failuresLeft, type HostReplacement, recentLosses } from "./retry-policy.ts"
 import type { TokenConnection } from "./session.ts"
 
 export interface Reconnector {
   /** The connection; waits for it as described above. */
   readonly acquire: Effect.Effect<TokenConnection, TokenRefusal>
   /** The connection is unusable. Calls about an earlier connection have no effect. */
-  readonly invalidate: (connection: TokenConnection, why: Loss) => Effect.Effect<void>
+  readonly invalidate: (connection: TokenConnection, why: HostReplacement) => Effect.Effect<void>
   /** A call on the token succeeded. */
   readonly markHealthy: Effect.Effect<void>
 }
@@ -55,7 +55,7 @@ interface State {
   waiting: number
   lookUntil: number
   /** Why the last connection was lost, until there is a new one. */
-  lost: Loss | undefined
+  lost: HostReplacement | undefined
   /** When connections were recently lost for a fault (not stale). */
   losses: ReadonlyArray<number>
   /** The last connection's host is shutting down. */
@@ -190,7 +190,7 @@ const settle = (self: Internals, owned: OwnedConnection): Effect.Effect<void> =>
     if (spec.idleMs !== undefined) yield* spec.task(endWhenIdle(self, owned, spec.idleMs))
   })
 
-const invalidate = (self: Internals, connection: TokenConnection, why: Loss): Effect.Effect<void> =>
+const invalidate = (self: Internals, connection: TokenConnection, why: HostReplacement): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { state, spec } = self
     const owned = state.owned

@@ -67,13 +67,13 @@ export const remedyFor = (fault: HostFault): Remedy => {
 }
 
 /** Why a host is replaced. `removed`: the module reported that the token is missing. `stale`: nothing broke, a new host may see more. */
-export interface Loss {
+export interface HostReplacement {
   readonly kind: "broken" | "removed" | "stale"
   readonly refusal: TokenRefusal
   readonly reason: string
 }
 
-export const lossOf = (fault: HostFault, token: Token): Loss => {
+export const replacementFor = (fault: HostFault, token: Token): HostReplacement => {
   const code = fault._tag === "CallRefused" ? codeName(fault.code) : undefined
   const kind = code !== undefined && removedCodes.includes(code) ? "removed" : "broken"
   return {

@@ -15,7 +15,15 @@ import { CKR_SESSION_CLOSED, CKR_SESSION_HANDLE_INVALID } from "../pkcs11/return
 import { type Token, tokenIdentity, tokenName } from "../pkcs11/token-facts.ts"
 import { makeReconnector, type OwnedConnection, type Reconnector } from "./reconnector.ts"
 import { searchKey } from "./resolve-key.ts"
-import { afterFault, allChances, type Chances, lossOf, type Remedy, refreshForKey, remedyFor } from "./retry-policy.ts"
+import {
+  afterFault,
+  allChances,
+  type Chances,
+  type Remedy,
+  refreshForKey,
+  remedyFor,
+  replacementFor
+} from "./retry-policy.ts"
 import {
   type Asker,
   closeSession,
@@ -218,7 +226,7 @@ const repair = (
     case "session":
       return reopen(context, connection)
     case "host":
-      return context.reconnector.invalidate(connection, lossOf(fault, connection.token))
+      return context.reconnector.invalidate(connection, replacementFor(fault, connection.token))
   }
 }
 
@@ -236,7 +244,7 @@ const reopen = ({ tools, reconnector }: TokenContext, connection: TokenConnectio
     connection.reopened += 1
     connection.isDoubted = true
     return Effect.catch(closeSession(tools, connection), (fault) =>
-      reconnector.invalidate(connection, lossOf(fault, connection.token))
+      reconnector.invalidate(connection, replacementFor(fault, connection.token))
     )
   })
 

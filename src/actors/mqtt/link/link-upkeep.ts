@@ -34,7 +34,7 @@ import {
 export const keepUp = (link: Link): Effect.Effect<never> =>
   Effect.gen(function* () {
     const { target, backOff: settings } = link.options
-    const losses = new Losses(target)
+    const disconnects = new DisconnectHistory(target)
     let backOff = noFailures
     for (let attempt = 1; ; attempt++) {
       yield* changeStatus(link, { _tag: "Connecting", attempt })
@@ -43,9 +43,9 @@ export const keepUp = (link: Link): Effect.Effect<never> =>
       const { failure: ended, heldMs, hadUnacknowledged } = yield* connectOnce(link)
       if (ended === undefined) continue
       const wasUp = heldMs > 0
-      if (wasUp) yield* logIfLostOften(link, losses, ended)
-      else losses.notEstablished()
-      const failure = wasUp ? losses.judge({ failure: ended, heldMs, hadUnacknowledged }) : ended
+      if (wasUp) yield* logIfLostOften(link, disconnects, ended)
+      else disconnects.notEstablished()
+      const failure = wasUp ? disconnects.judge({ failure: ended, heldMs, hadUnacknowledged }) : ended
       backOff = afterFailure(settings, backOff, { heldMs, retryTrigger: retryTriggerOf(failure) }, yield* Random.next)
       yield* changeStatus(link, { _tag: "Down", failure, retryInMs: backOff.waitMs, attempt })
       yield* Effect.raceFirst(
@@ -55,9 +55,9 @@ export const keepUp = (link: Link): Effect.Effect<never> =>
     }
   })
 
-const logIfLostOften = (link: Link, losses: Losses, failure: MqttRefusal): Effect.Effect<void> =>
+const logIfLostOften = (link: Link, disconnects: DisconnectHistory, failure: MqttRefusal): Effect.Effect<void> =>
   Effect.flatMap(Clock.Clock, (clock) => {
-    const often = losses.often(monotonicMs(clock))
+    const often = disconnects.often(monotonicMs(clock))
     return often === undefined ? Effect.void : logLostOften(link.options, often, failure)
   })
 
@@ -192,7 +192,7 @@ const confirmedWithinMs = 20_000
 /** A broker may be slow to store a message, but not that slow. */
 const pubackWithinMs = 120_000
 
-interface Loss {
+interface Disconnect {
   readonly failure: MqttRefusal
   /** How long the connection was up. */
   readonly heldMs: number
@@ -201,7 +201,7 @@ interface Loss {
 }
 
 /** Evaluates the ends of established connections: the link is lost often, or another client uses its id. */
-export class Losses {
+export class DisconnectHistory {
   private readonly target: Target
   private times: Array<number> = []
   private toldAt = Number.NEGATIVE_INFINITY
@@ -217,7 +217,7 @@ export class Losses {
   }
 
   /** What to report about this end. */
-  judge({ failure, heldMs, hadUnacknowledged }: Loss): MqttRefusal {
+  judge({ failure, heldMs, hadUnacknowledged }: Disconnect): MqttRefusal {
     const isByPeer =
       failure._tag === "BrokerDisconnected" || (failure._tag === "ConnectionLost" && failure.endedBy === undefined)
     if (heldMs >= shortMs || !isByPeer) this.short = 0
@@ -227,7 +227,7 @@ export class Losses {
     return new ClientIdContested({ host, port, clientId, times: this.short })
   }
 
-  /** Number of recent losses, if it is high and was not reported recently. `now`: monotonic milliseconds. */
+  /** Number of recent disconnects, if it is high and was not reported recently. `now`: monotonic milliseconds. */
   often(now: number): { readonly times: number; readonly withinMinutes: number } | undefined {
     this.times = [...this.times.filter((time) => time > now - windowMs), now].slice(-mostTimes)
     if (this.times.length < oftenInWindow || now - this.toldAt < windowMs) return undefined

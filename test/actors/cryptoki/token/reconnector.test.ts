@@ -3,15 +3,15 @@ import { Effect, Exit, Fiber, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import type { TokenHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
 import { makeReconnector, type Reconnector } from "../../../../src/actors/cryptoki/token/reconnector.ts"
-import type { Loss } from "../../../../src/actors/cryptoki/token/retry-policy.ts"
+import type { HostReplacement } from "../../../../src/actors/cryptoki/token/retry-policy.ts"
 import { makeTokenConnection, type TokenConnection } from "../../../../src/actors/cryptoki/token/session.ts"
 import { TokenUnavailable } from "../../../../src/messages/token-refusals.ts"
 import { monotonicNow } from "../../../../src/runtime/primitives/monotonic-time.ts"
 import { passTime, settled, withTestClock } from "../../../../src/testing/test-clock.ts"
 
 const refusal = new TokenUnavailable({ token: "t", call: "C_Sign", code: "CKR_DEVICE_ERROR", detail: "" })
-const broken: Loss = { kind: "broken", refusal, reason: "C_Sign: CKR_DEVICE_ERROR" }
-const removed: Loss = { ...broken, kind: "removed" }
+const broken: HostReplacement = { kind: "broken", refusal, reason: "C_Sign: CKR_DEVICE_ERROR" }
+const removed: HostReplacement = { ...broken, kind: "removed" }
 
 const host: TokenHost = {
   library: { manufacturer: "", description: "", version: "1.0" },
