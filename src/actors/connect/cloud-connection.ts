@@ -7,7 +7,7 @@ import type { CloudFacts } from "./clouds.ts"
 import type { PendingCertificate } from "./pending-certificate.ts"
 import type { ServiceManager } from "./services/service-manager.ts"
 
-export interface Connection {
+export interface CloudConnection {
   readonly cloud: CloudFacts
   readonly profile: string | undefined
   readonly settings: CloudSettings
@@ -15,7 +15,7 @@ export interface Connection {
 }
 
 /** A connection with valid settings. */
-export interface ValidConnection extends Connection {
+export interface ValidConnection extends CloudConnection {
   readonly deviceId: string
   readonly host: HostPort
   readonly auth: Auth
@@ -34,11 +34,11 @@ export type Auth =
     }
 
 /** The service that connects to the cloud. */
-export const bridgeUnit = ({ settings }: Pick<Connection, "settings">): string => bridgeService(settings).unit
+export const bridgeUnit = ({ settings }: Pick<CloudConnection, "settings">): string => bridgeService(settings).unit
 
-export const mosquittoDir = (connection: Pick<Connection, "settings">): string =>
+export const mosquittoDir = (connection: Pick<CloudConnection, "settings">): string =>
   join(connection.settings.configDir, "mosquitto-conf")
 
 /** If it exists, every command of thin-edge considers the device connected. */
-export const markerPath = (connection: Connection): string =>
+export const markerPath = (connection: CloudConnection): string =>
   join(mosquittoDir(connection), `${instanceName(connection.cloud.name, connection.profile)}-bridge.conf`)

@@ -12,13 +12,13 @@ import type { Owner } from "../../platform/files/file-calls.ts"
 import { acquireFileLock } from "../../platform/files/file-lock.ts"
 import { makeDirectories } from "../../platform/files/given-files.ts"
 import { lockOwnerIn } from "../../platform/users/file-owner.ts"
-import type { Connection } from "./cloud-connection.ts"
+import type { CloudConnection } from "./cloud-connection.ts"
 import type { ConnectPeers } from "./peers.ts"
 
 /** Starts no part of `work` while another process has the lock; held until the last rollback is done. */
 export const alone = <A, E>(
   peers: Pick<ConnectPeers, "show">,
-  connection: Connection,
+  connection: CloudConnection,
   work: Effect.Effect<A, E>
 ): Effect.Effect<A, E | CommandRunning> =>
   connection.settings.run.lockFiles ? Effect.scoped(Effect.andThen(takeLock(peers, connection), work)) : work
@@ -29,7 +29,7 @@ export const alone = <A, E>(
  */
 export const withBroker = <A, E>(
   peers: Pick<ConnectPeers, "show">,
-  connection: Connection,
+  connection: CloudConnection,
   work: Effect.Effect<A, E>
 ): Effect.Effect<A, E | CommandRunning> =>
   connection.settings.run.lockFiles
@@ -44,12 +44,12 @@ const waitForTurn = <R>(taken: Effect.Effect<void, CommandRunning, R>): Effect.E
 /** A restart of mosquitto, and waiting until it listens, may take this long. */
 const longestTurnMs = 150_000
 
-const takeLock = (peers: Pick<ConnectPeers, "show">, connection: Connection) =>
+const takeLock = (peers: Pick<ConnectPeers, "show">, connection: CloudConnection) =>
   lockTaken(peers, connection, `tedge-connect-${instanceName(connection.cloud.name, connection.profile)}.lock`)
 
 const lockTaken = (
   { show }: Pick<ConnectPeers, "show">,
-  connection: Connection,
+  connection: CloudConnection,
   name: string
 ): Effect.Effect<void, CommandRunning, Scope.Scope> => {
   const path = join(connection.settings.run.path, "lock", name)

@@ -18,7 +18,7 @@ import {
   NotConnected
 } from "../../messages/connect.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
-import { bridgeUnit, type Connection, markerPath } from "./cloud-connection.ts"
+import { bridgeUnit, type CloudConnection, markerPath } from "./cloud-connection.ts"
 import { clouds } from "./clouds.ts"
 import { alone } from "./command-lock.ts"
 import { readIfPresent } from "./connect-files.ts"
@@ -53,13 +53,13 @@ type Steps = Effect.Effect<void, ConnectRefusal>
 const opened = <A>(
   peers: ConnectPeers,
   wanted: CloudSelector,
-  work: (connection: Connection) => Effect.Effect<A, ConnectRefusal>
+  work: (connection: CloudConnection) => Effect.Effect<A, ConnectRefusal>
 ): Effect.Effect<A, ConnectRefusal> =>
   Effect.flatMap(open(peers, wanted), (connection) => alone(peers, connection, work(connection)))
 
 const connect = (
   peers: ConnectPeers,
-  connection: Connection,
+  connection: CloudConnection,
   offline: boolean
 ): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
@@ -74,7 +74,7 @@ const connect = (
 
 const reconnect = (
   peers: ConnectPeers,
-  connection: Connection,
+  connection: CloudConnection,
   offline: boolean
 ): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
@@ -92,7 +92,7 @@ const reconnect = (
     return connected
   })
 
-const disconnect = (peers: ConnectPeers, connection: Connection): Steps =>
+const disconnect = (peers: ConnectPeers, connection: CloudConnection): Steps =>
   Effect.gen(function* () {
     yield* connection.services.checkAvailable
     // Half disconnected is closer to the request than connected again.
@@ -119,7 +119,7 @@ const test = (peers: ConnectPeers, wanted: CloudSelector): Steps =>
   })
 
 /** A connection that was set up and not verified, or whose mapper does not run, may be repeated. */
-const refuseIfConnected = (connection: Connection): Steps =>
+const refuseIfConnected = (connection: CloudConnection): Steps =>
   Effect.gen(function* () {
     const marker = yield* readIfPresent(markerPath(connection))
     if (marker === undefined || isUnverified(marker)) return
@@ -128,7 +128,7 @@ const refuseIfConnected = (connection: Connection): Steps =>
   })
 
 /** Disconnecting needs no setting of the cloud: with an unusable settings file the device can still be disconnected. */
-const openToLeave = (peers: ConnectPeers, wanted: CloudSelector): Effect.Effect<Connection, ConnectRefusal> =>
+const openToLeave = (peers: ConnectPeers, wanted: CloudSelector): Effect.Effect<CloudConnection, ConnectRefusal> =>
   Effect.catch(open(peers, wanted), (failure) =>
     Effect.gen(function* () {
       const refuse = () => Effect.fail(failure)
@@ -140,7 +140,7 @@ const openToLeave = (peers: ConnectPeers, wanted: CloudSelector): Effect.Effect<
     })
   )
 
-const isThere = (connection: Connection): Effect.Effect<boolean, ConnectRefusal> =>
+const isThere = (connection: CloudConnection): Effect.Effect<boolean, ConnectRefusal> =>
   Effect.gen(function* () {
     const marker = yield* readIfPresent(markerPath(connection))
     return marker !== undefined || (yield* connection.services.isActive(bridgeUnit(connection)))
@@ -150,7 +150,7 @@ const open = (
   peers: ConnectPeers,
   { cloud, profile }: CloudSelector,
   how: "whole" | "without secrets" | "bare" = "whole"
-): Effect.Effect<Connection, ConnectRefusal> =>
+): Effect.Effect<CloudConnection, ConnectRefusal> =>
   Effect.gen(function* () {
     const asked = {
       cloud,
@@ -164,4 +164,4 @@ const open = (
     return { cloud: clouds[cloud], profile: read.settings.cloud.profile, settings: read.settings, services }
   })
 
-const selectorOf = ({ cloud, profile }: Connection): CloudSelector => ({ cloud: cloud.name, profile })
+const selectorOf = ({ cloud, profile }: CloudConnection): CloudSelector => ({ cloud: cloud.name, profile })

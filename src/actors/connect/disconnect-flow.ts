@@ -1,7 +1,7 @@
 /** The steps of `tedge disconnect`: the mapper is stopped and disabled with or without the marker. */
 import { Effect } from "effect"
 import type { ConnectRefusal } from "../../messages/connect.ts"
-import { bridgeUnit, type Connection, markerPath } from "./cloud-connection.ts"
+import { bridgeUnit, type CloudConnection, markerPath } from "./cloud-connection.ts"
 import { withBroker } from "./command-lock.ts"
 import { putBack, readIfPresent, removeIfPresent } from "./connect-files.ts"
 import { isOnlyMarker } from "./mosquitto-conf.ts"
@@ -12,7 +12,7 @@ import { type OnFailure, step } from "./transaction.ts"
 
 export const disconnectFlow = (
   peers: ConnectPeers,
-  connection: Connection,
+  connection: CloudConnection,
   onFailure: OnFailure
 ): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
@@ -30,7 +30,7 @@ export const disconnectFlow = (
     yield* disableMapper(peers, connection, { wasConnected: before !== undefined, onFailure })
   })
 
-const sayWhatRuns = (peers: ConnectPeers, connection: Connection): Effect.Effect<void, ConnectRefusal> =>
+const sayWhatRuns = (peers: ConnectPeers, connection: CloudConnection): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     const { cloud, services } = connection
     if (yield* services.isActive(bridgeUnit(connection)))
@@ -39,7 +39,7 @@ const sayWhatRuns = (peers: ConnectPeers, connection: Connection): Effect.Effect
 
 const disableMapper = (
   peers: ConnectPeers,
-  connection: Connection,
+  connection: CloudConnection,
   { wasConnected, onFailure }: { readonly wasConnected: boolean; readonly onFailure: OnFailure }
 ): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {

@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs"
 import { basename, join, resolve } from "node:path"
 import { textIfReadable } from "../../platform/files/read-file.ts"
-import { type Connection, mosquittoDir } from "./cloud-connection.ts"
+import { type CloudConnection, mosquittoDir } from "./cloud-connection.ts"
 
 interface ConfigurationFile {
   readonly path: string
@@ -15,7 +15,7 @@ export const mainMosquittoConf = "/etc/mosquitto/mosquitto.conf"
 
 /** Each file once, in reading order. An unreadable file has no lines. */
 export const readMosquittoConf = (
-  connection: Pick<Connection, "settings">,
+  connection: Pick<CloudConnection, "settings">,
   main = mainMosquittoConf
 ): ReadonlyArray<ConfigurationFile> => {
   const files = new Map<string, ConfigurationFile>()

@@ -18,7 +18,7 @@ import { fileFault } from "../../platform/process/error-code.ts"
 import { runCommand } from "../../platform/process/run-command.ts"
 import { readTomlFile } from "../../platform/toml/toml-file.ts"
 import { certificateDates } from "./certificate-dates.ts"
-import type { Auth, Connection, ValidConnection } from "./cloud-connection.ts"
+import type { Auth, CloudConnection, ValidConnection } from "./cloud-connection.ts"
 import { cloudDeviceId } from "./device-id.ts"
 import { type FitsKey, fitsAny, fitsFileKey, fitsTokenKey } from "./own-key.ts"
 import type { ConnectPeers } from "./peers.ts"
@@ -27,7 +27,7 @@ import { checkBrokerInstalled } from "./steps/start-broker.ts"
 
 export const validate = (
   peers: ConnectPeers,
-  connection: Connection,
+  connection: CloudConnection,
   token: "asked" | "untouched"
 ): Effect.Effect<ValidConnection, ConnectRefusal> =>
   Effect.gen(function* () {
@@ -73,7 +73,7 @@ export const chooseAuth = ({ cloud }: CloudSettings): Effect.Effect<Auth, Connec
 }
 
 const refuseMosquittoBridge = (
-  { cloud, profile, settings }: Connection,
+  { cloud, profile, settings }: CloudConnection,
   auth: Auth
 ): Effect.Effect<void, ConnectRefusal> => {
   if (settings.bridge.builtIn) return Effect.void
@@ -102,7 +102,10 @@ const checkIdentity = (
   })
 
 /** Two profiles of a cloud must not be the same device there, nor share topics or ports here. */
-export const refuseCollisions = (peers: ConnectPeers, { cloud }: Connection): Effect.Effect<void, ConnectRefusal> =>
+export const refuseCollisions = (
+  peers: ConnectPeers,
+  { cloud }: CloudConnection
+): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     const { profiles, leftOut } = yield* peers.config.ask(
       "ReadProfiles",

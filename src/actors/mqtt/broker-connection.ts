@@ -18,12 +18,12 @@ import { OldBrokers, Unopened } from "./old-brokers.ts"
 
 export type { Inbound, Receiver } from "./client/mqtt-client.ts"
 
-export interface Connection extends MqttConnection {
+export interface BrokerConnection extends MqttConnection {
   /** Undefined: without TLS, or without a key. */
   readonly handshake: Handshake | undefined
 }
 
-export type Connect = (target: Target, receiver: Receiver) => Effect.Effect<Connection, MqttRefusal, Scope.Scope>
+export type Connect = (target: Target, receiver: Receiver) => Effect.Effect<BrokerConnection, MqttRefusal, Scope.Scope>
 
 /** A connection attempt that asked the token for a signature. */
 export interface SignedAttempt {
@@ -53,7 +53,10 @@ export const connectWith = (
         waitingFor = "CONNACK"
         const judge = (ended: ConnectionEnded) => refusalOf(ended, now, "connected")
         const connack = spanned("mqtt CONNACK", {}, openConnection(stream, now, receiver, judge))
-        const opening = Effect.map(watch.step("CONNACK", connack), (opened): Connection => ({ ...opened, handshake }))
+        const opening = Effect.map(
+          watch.step("CONNACK", connack),
+          (opened): BrokerConnection => ({ ...opened, handshake })
+        )
         return yield* Effect.mapError(opening, (ended) => {
           const refusal = refusalOf(ended, now, "connecting")
           forgetSessions(tickets, now, refusal)

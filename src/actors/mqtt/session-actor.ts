@@ -10,7 +10,7 @@ import {
   type Target
 } from "../../messages/mqtt.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
-import type { Connect, Connection } from "./broker-connection.ts"
+import type { BrokerConnection, Connect } from "./broker-connection.ts"
 import { isRefused, subscriptionFaults } from "./client/subscription-filter.ts"
 
 export const sessionMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "refuse" } }
@@ -48,7 +48,7 @@ export const sessionBehaviour = (connect: Connect): Behaviour<MqttSessionProtoco
 
 interface OpenSession {
   readonly target: Target
-  readonly connection: Connection
+  readonly connection: BrokerConnection
   readonly inbox: Queue.Queue<MqttMessage, MqttRefusal>
   readonly scope: Scope.Closeable
 }

@@ -22,7 +22,7 @@ import { operationOf } from "./answer-request.ts"
 import { errorText, isAboutRights, type RequestFailure } from "./frame-errors.ts"
 import type { Answered } from "./request-context.ts"
 
-interface ConnectionSpec {
+interface ExchangeSpec {
   readonly stream: UnixStream
   readonly client: Client
   readonly limits: P11ServerLimits
@@ -40,7 +40,7 @@ export type Outcome = "served" | "refused" | "aborted"
  * handle if the client is given up before.
  */
 export const readRequest = (
-  spec: ConnectionSpec,
+  spec: ExchangeSpec,
   then: (next: "answer" | "aborted", serving: Effect.Effect<Outcome>) => void
 ): RunningLimit => {
   const acceptedAt = processMonotonicMs()
@@ -60,7 +60,7 @@ export const readRequest = (
 }
 
 const serveRequest = (
-  spec: ConnectionSpec,
+  spec: ExchangeSpec,
   bytes: Uint8Array,
   begun: Pick<RequestTimes, "acceptedAt" | "readAt">
 ): Effect.Effect<Outcome> =>
@@ -87,7 +87,7 @@ const serveRequest = (
     })
   })
 
-const reply = (spec: ConnectionSpec, answer: Uint8Array, done: () => Effect.Effect<Outcome>): Effect.Effect<Outcome> =>
+const reply = (spec: ExchangeSpec, answer: Uint8Array, done: () => Effect.Effect<Outcome>): Effect.Effect<Outcome> =>
   Effect.matchEffect(deliver(spec, answer, spec.limits.writeMs), {
     onSuccess: done,
     onFailure: (reason) => abort(spec, reason)
@@ -99,7 +99,7 @@ interface AnswerTimes extends Omit<RequestTimes, "signed" | "endedAt"> {
 }
 
 const served = (
-  { client, publish, times }: ConnectionSpec,
+  { client, publish, times }: ExchangeSpec,
   request: Frame | FrameNotDecoded,
   { frame, key, times: signed }: Answered,
   answered: AnswerTimes
@@ -115,7 +115,7 @@ const served = (
 }
 
 const refused = (
-  { client, publish, times }: ConnectionSpec,
+  { client, publish, times }: ExchangeSpec,
   request: Frame | FrameNotDecoded,
   { failure, reason }: { readonly failure: RequestFailure; readonly reason: string },
   answered: AnswerTimes
@@ -138,16 +138,14 @@ const signingTimes = (
     : {}
 
 /** Sends the error to the client, if it reads, and ends the exchange. */
-export const rejectBusy = (
-  spec: Pick<ConnectionSpec, "stream" | "client" | "times" | "publish">
-): Effect.Effect<void> =>
+export const rejectBusy = (spec: Pick<ExchangeSpec, "stream" | "client" | "times" | "publish">): Effect.Effect<void> =>
   untilAsked(spec).pipe(
     Effect.andThen(Effect.ignore(deliver(spec, encodeFrame(errorFrame({ _tag: "Busy" })), rejectMs))),
     Effect.andThen(spec.publish({ _tag: "ClientAborted", client: spec.client, reason: "tooMany" }))
   )
 
 /** Closing the socket before the request is read completely would discard the error. */
-const untilAsked = ({ stream, times }: Pick<ConnectionSpec, "stream" | "times">): Effect.Effect<void> =>
+const untilAsked = ({ stream, times }: Pick<ExchangeSpec, "stream" | "times">): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const late = times.start(rejectMs, () => resume(Effect.void))
     stream.discard(discardLimit, () => {
@@ -167,7 +165,7 @@ const rejectMs = 500
 
 type AbortReason = Extract<P11ServerEvent, { readonly _tag: "ClientAborted" }>["reason"]
 
-const abort = (spec: ConnectionSpec, reason: AbortReason): Effect.Effect<Outcome> =>
+const abort = (spec: ExchangeSpec, reason: AbortReason): Effect.Effect<Outcome> =>
   Effect.gen(function* () {
     yield* spec.publish({ _tag: "ClientAborted", client: spec.client, reason })
     if (reason === "tooLong") yield* untilAsked(spec)
@@ -180,7 +178,7 @@ const abort = (spec: ConnectionSpec, reason: AbortReason): Effect.Effect<Outcome
 
 /** Done when the kernel has accepted all of it. */
 const deliver = (
-  { stream, times }: Pick<ConnectionSpec, "stream" | "times">,
+  { stream, times }: Pick<ExchangeSpec, "stream" | "times">,
   answer: Uint8Array,
   ms: number
 ): Effect.Effect<void, AbortReason> =>

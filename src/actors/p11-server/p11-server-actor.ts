@@ -63,7 +63,7 @@ export const p11ServerBehaviour = (spec: P11ServerSpec): Behaviour<P11ServerProt
         // The policy may be replaced while it runs.
         policy: spec.policy,
         selectors: new SelectorCache(),
-        connections: new Connections(spec.descriptors),
+        connections: new ClientConnections(spec.descriptors),
         ownerOfUid: spec.ownerOfUid ?? subordinateOwners()
       }
       yield* acceptConnections(server)
@@ -83,7 +83,7 @@ interface ServerState {
   policy: P11ServerPolicy
   readonly selectors: SelectorCache
   readonly initialising: Semaphore.Semaphore
-  readonly connections: Connections
+  readonly connections: ClientConnections
   readonly ownerOfUid: OwnerOfUid
 }
 
@@ -155,7 +155,7 @@ const withOwner = (client: Client, { ownerOfUid, spec }: ServerState): Client =>
   return ownerUid === undefined ? client : { ...client, ownerUid }
 }
 
-const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connection: Connection): void => {
+const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connection: ClientConnection): void => {
   const { connections, selectors, spec, policy } = server
   const { client } = connection
   const access = accessOf(client, policy.rules, spec.ownUid)
@@ -193,7 +193,7 @@ const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connec
   )
 }
 
-interface Connection {
+interface ClientConnection {
   readonly stream: Pick<UnixStream, "close">
   readonly client: Client
   phase: "reading" | "answering"
@@ -203,13 +203,13 @@ interface Connection {
   fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
-export class Connections {
+export class ClientConnections {
   /**
    * Half of the descriptors serve, the others report that the service is busy. With fewer descriptors than allowed
    * connections, a flood would otherwise leave none for reserved connections and token hosts.
    */
   private readonly most: number
-  private readonly open = new ShortLivedSet<Connection>()
+  private readonly open = new ShortLivedSet<ClientConnection>()
   private readonly perUser = new ShortLivedMap<number | undefined, number>()
   /** Responds to connections that are not served. */
   private readonly rejections = new ShortLivedSet<Fiber.Fiber<unknown, unknown>>()
@@ -236,8 +236,8 @@ export class Connections {
     return { ...limits, connections: this.most, connectionsPerUser }
   }
 
-  add(stream: Connection["stream"], client: Client): Connection {
-    const connection: Connection = { stream, client, phase: "reading", asking: undefined, fiber: undefined }
+  add(stream: ClientConnection["stream"], client: Client): ClientConnection {
+    const connection: ClientConnection = { stream, client, phase: "reading", asking: undefined, fiber: undefined }
     this.open.add(connection)
     const user = userOf(client)
     this.perUser.set(user, (this.perUser.get(user) ?? 0) + 1)
@@ -245,7 +245,7 @@ export class Connections {
   }
 
   /** Closes it and forgets it. */
-  end(connection: Connection): void {
+  end(connection: ClientConnection): void {
     const user = userOf(connection.client)
     connection.asking?.cancel()
     connection.stream.close()
@@ -278,7 +278,7 @@ export class Connections {
   /** Aborts connections without a request, waits for pending responses, and aborts the rest. */
   readonly drain = (drainMs: number): Effect.Effect<void> =>
     Effect.gen({ self: this }, function* () {
-      const fibers = (wanted: (one: Connection) => boolean) =>
+      const fibers = (wanted: (one: ClientConnection) => boolean) =>
         [...this.open].filter(wanted).flatMap((one) => one.fiber ?? [])
       yield* Fiber.interruptAll(fibers((one) => one.phase === "reading"))
       for (const one of this.open) if (one.phase === "reading") this.end(one)

@@ -2,7 +2,7 @@
 import { createServer, type Socket } from "node:net"
 import { Effect, Fiber, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
-import { type Connection, connectWith, type Receiver } from "../../../src/actors/mqtt/broker-connection.ts"
+import { type BrokerConnection, connectWith, type Receiver } from "../../../src/actors/mqtt/broker-connection.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import type { MqttMessage, Target } from "../../../src/messages/mqtt.ts"
 import { start } from "../../../src/runtime/actor.ts"
@@ -53,7 +53,7 @@ const broker = (options: BrokerOptions = {}) =>
 const until = (isSo: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => (isSo() ? Effect.void : Effect.andThen(Effect.sleep("10 millis"), until(isSo))))
 
-const publishMany = (connection: Connection, count: number) =>
+const publishMany = (connection: BrokerConnection, count: number) =>
   connection.publishAll(Array.from({ length: count }, (_, n) => message(`window/${n}`)))
 
 /** A server that answers the CONNECT of each connection by its protocol level. */

@@ -1,13 +1,13 @@
 /** How many connections there may be, and their end when the service stops. */
 import { Effect } from "effect"
 import { expect, it } from "vitest"
-import { Connections } from "../../../src/actors/p11-server/p11-server-actor.ts"
+import { ClientConnections } from "../../../src/actors/p11-server/p11-server-actor.ts"
 import type { UnixStream } from "../../../src/platform/sockets/unix-stream.ts"
 import { defaultServerLimits } from "./default-limits.ts"
 
 it("a client that has not asked when the service stops is closed, and its time to ask with it", async () => {
   const done: Array<string> = []
-  const connections = new Connections()
+  const connections = new ClientConnections()
   const stream: Pick<UnixStream, "close"> = { close: () => done.push("closed") }
   const connection = connections.add(stream, { uid: 1, gid: 1, pid: 1 })
   connection.asking = { cancel: () => done.push("cancelled") }
@@ -17,7 +17,7 @@ it("a client that has not asked when the service stops is closed, and its time t
 })
 
 it("a user whose connections have ended may have as many as before", () => {
-  const connections = new Connections()
+  const connections = new ClientConnections()
   const client = { uid: 1, gid: 1, pid: 1 }
   const limits = { ...defaultServerLimits, connections: 10, connectionsPerUser: 2 }
   for (let round = 0; round < 5; round++) {
@@ -33,7 +33,7 @@ it("a user whose connections have ended may have as many as before", () => {
 })
 
 it("counts connections under subordinate ids with those of the user they belong to", () => {
-  const connections = new Connections()
+  const connections = new ClientConnections()
   const limits = { ...defaultServerLimits, connections: 16, connectionsPerUser: 2 }
   const mapped = (uid: number) => ({ uid, gid: uid, pid: 1, ownerUid: 1001 })
   const open = [mapped(100_001), mapped(100_002)].map((client) => connections.add({ close: () => undefined }, client))
@@ -45,7 +45,7 @@ it("counts connections under subordinate ids with those of the user they belong 
 })
 
 it("keeps places for root also where there are fewer descriptors than connections may be", () => {
-  const connections = new Connections(13)
+  const connections = new ClientConnections(13)
   const admission = (uid: number) => {
     const client = { uid, gid: uid, pid: 1 }
     const answer = connections.admission(client, defaultServerLimits, 900)
@@ -60,7 +60,7 @@ it("keeps places for root also where there are fewer descriptors than connection
 })
 
 it("keeps places for root and the service's own user, however many others come", () => {
-  const connections = new Connections()
+  const connections = new ClientConnections()
   const ownUid = 900
   const limits = { ...defaultServerLimits, connections: 16, connectionsPerUser: 5 }
   const fill = (uid: number, tries = 40) => {

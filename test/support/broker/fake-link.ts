@@ -5,7 +5,7 @@
  * Whether it answers, refuses, acknowledges or disconnects is the test's to say, at any time.
  */
 import { Clock, Deferred, Effect, Result, type Scope } from "effect"
-import type { Connect, Connection, Receiver } from "../../../src/actors/mqtt/broker-connection.ts"
+import type { BrokerConnection, Connect, Receiver } from "../../../src/actors/mqtt/broker-connection.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import {
   ConnectionLost,
@@ -90,7 +90,7 @@ export class FakeBroker {
     target: Target,
     receiver: Receiver,
     cryptoki: ActorRef<CryptokiProtocol> | undefined
-  ): Effect.Effect<Connection, MqttRefusal, Scope.Scope> {
+  ): Effect.Effect<BrokerConnection, MqttRefusal, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       this.connects += 1
       if (this.refusal !== undefined) return yield* Effect.fail(this.refusal)
@@ -126,7 +126,7 @@ export class FakeBroker {
     ended: Deferred.Deferred<MqttRefusal>,
     sessionPresent: boolean,
     now: () => number
-  ): Connection {
+  ): BrokerConnection {
     const awaited = new Set<{ readonly since: number }>()
     const publish = (message: MqttMessage) =>
       Effect.suspend(() => {

@@ -1,7 +1,7 @@
 /** "Enabling" and "Disabling" a service. Source: thin-edge, tedge connect: the agent is never restarted. */
 import { Effect } from "effect"
 import type { ConnectRefusal } from "../../../messages/connect.ts"
-import { bridgeUnit, type Connection, type ValidConnection } from "../cloud-connection.ts"
+import { bridgeUnit, type CloudConnection, type ValidConnection } from "../cloud-connection.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { type OnFailure, step } from "../transaction.ts"
 
@@ -28,7 +28,7 @@ export const enableAgent = (peers: ConnectPeers, connection: ValidConnection): E
 const agent = "tedge-agent"
 
 export const startAndEnable = (
-  { services }: Pick<Connection, "services">,
+  { services }: Pick<CloudConnection, "services">,
   service: string,
   whenActive: "restart" | "leave"
 ): Effect.Effect<void, ConnectRefusal> =>
@@ -41,7 +41,7 @@ export const startAndEnable = (
 /** `wasThere`: a service manager need not know another one. */
 export const stopAndDisable = (
   peers: ConnectPeers,
-  { services }: Pick<Connection, "services">,
+  { services }: Pick<CloudConnection, "services">,
   service: string,
   { isActive, wasThere }: { readonly isActive: boolean; readonly wasThere: boolean }
 ): Effect.Effect<void, ConnectRefusal> => {

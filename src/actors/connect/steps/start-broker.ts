@@ -6,7 +6,7 @@ import { Effect, Schedule } from "effect"
 import { BrokerNotListening, type ConnectRefusal, ServiceCommandFailed } from "../../../messages/connect.ts"
 import type { MqttRefusal } from "../../../messages/mqtt.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
-import { type Connection, mosquittoDir, type ValidConnection } from "../cloud-connection.ts"
+import { type CloudConnection, mosquittoDir, type ValidConnection } from "../cloud-connection.ts"
 import { withBroker } from "../command-lock.ts"
 import { readIfPresent, removeIfPresent, writeWhole } from "../connect-files.ts"
 import { closeQuietly } from "../conversation.ts"
@@ -64,7 +64,7 @@ const prepareBroker = (
 export const broker = "mosquitto"
 
 /** Ends every connection to it: only if its files differ from those of the last restart. */
-export const restartBroker = (connection: Connection): Effect.Effect<void, ConnectRefusal> =>
+export const restartBroker = (connection: CloudConnection): Effect.Effect<void, ConnectRefusal> =>
   forgetRestart(connection).pipe(
     Effect.andThen(connection.services.restart(broker)),
     Effect.andThen(rememberRestart(connection))
@@ -100,7 +100,7 @@ const waitUntilListening = (peers: ConnectPeers, connection: ValidConnection): E
  */
 export const checkBrokerInstalled = (
   peers: ConnectPeers,
-  connection: Connection
+  connection: CloudConnection
 ): Effect.Effect<void, ServiceCommandFailed> =>
   Effect.gen(function* () {
     const isKnown = ["built-in", "systemd"].includes(connection.services.name)
@@ -109,10 +109,10 @@ export const checkBrokerInstalled = (
     return yield* new ServiceCommandFailed(missing)
   })
 
-const isAnswering = (peers: ConnectPeers, connection: Connection): Effect.Effect<boolean> =>
+const isAnswering = (peers: ConnectPeers, connection: CloudConnection): Effect.Effect<boolean> =>
   Effect.match(tryOnce(peers, connection, 2000), { onFailure: () => false, onSuccess: () => true })
 
-const tryOnce = (peers: ConnectPeers, connection: Connection, connectWithinMs: number) =>
+const tryOnce = (peers: ConnectPeers, connection: CloudConnection, connectWithinMs: number) =>
   Effect.gen(function* () {
     const clientId = `tedge_connect_${process.pid}`
     const target = yield* localTarget(connection.settings, { clientId, connectWithinMs })
@@ -137,28 +137,28 @@ const mayPass = (failure: ConnectRefusal): boolean =>
   failure._tag === "DialFailed" || failure._tag === "ConnectionLost" || failure._tag === "BrokerSilent"
 
 /** Whether mosquitto was last restarted with these files, by one of these commands. */
-const isAsRestarted = (connection: Connection): Effect.Effect<boolean> =>
+const isAsRestarted = (connection: CloudConnection): Effect.Effect<boolean> =>
   Effect.map(
     Effect.orElseSucceed(readIfPresent(stampPath(connection)), () => undefined),
     (stamp) => stamp !== undefined && stamp === fingerprint(connection)
   )
 
 /** Call before a restart: until it has succeeded, nothing is known. */
-const forgetRestart = (connection: Connection): Effect.Effect<void> =>
+const forgetRestart = (connection: CloudConnection): Effect.Effect<void> =>
   Effect.ignore(removeIfPresent(stampPath(connection)))
 
 /** If it cannot be stored, mosquitto is restarted. */
-const rememberRestart = (connection: Connection): Effect.Effect<void> =>
+const rememberRestart = (connection: CloudConnection): Effect.Effect<void> =>
   Effect.suspend(() => Effect.ignore(writeWhole(stampPath(connection), fingerprint(connection))))
 
 /** Deleted by a boot, which starts mosquitto with the files as they are. */
-const stampPath = ({ settings }: Connection): string => join(settings.run.path, "tedge-mosquitto.files")
+const stampPath = ({ settings }: CloudConnection): string => join(settings.run.path, "tedge-mosquitto.files")
 
 /**
  * Of mosquitto's configuration files. Comments do not count: the marker of a connection is one. Of files named in a
  * line, and of those in a directory, size, time and path count.
  */
-const fingerprint = (connection: Connection): string => {
+const fingerprint = (connection: CloudConnection): string => {
   const hash = createHash("sha256")
   for (const { path, lines } of readMosquittoConf(connection)) {
     // For mosquitto a file of comments is empty.

@@ -9,7 +9,7 @@ import { Effect, Schedule } from "effect"
 import { type ConnectRefusal, DeviceStillOnline, MapperHasBridge } from "../../../messages/connect.ts"
 import { bridgeService, bridgeVariable, type ThinEdgeMapper } from "../../../messages/installation/bridge-service.ts"
 import { variableOf } from "../../../platform/process/recorded-process.ts"
-import { type Connection, markerPath } from "../cloud-connection.ts"
+import { type CloudConnection, markerPath } from "../cloud-connection.ts"
 import { putBack, readIfPresent, removeIfPresent, writeWhole } from "../connect-files.ts"
 import { carrierIn } from "../mosquitto-conf.ts"
 import type { ConnectPeers } from "../peers.ts"
@@ -18,7 +18,7 @@ import { startAndEnable, stopAndDisable } from "./enable-services.ts"
 import { serviceHolder, serviceProcess } from "./service-process.ts"
 
 /** Undefined: the mapper is ours. */
-const thinEdgeMapper = ({ settings }: Connection): ThinEdgeMapper | undefined => {
+const thinEdgeMapper = ({ settings }: CloudConnection): ThinEdgeMapper | undefined => {
   const { mapper } = bridgeService(settings)
   return mapper.is === "thin-edge" ? mapper : undefined
 }
@@ -26,7 +26,7 @@ const thinEdgeMapper = ({ settings }: Connection): ThinEdgeMapper | undefined =>
 /** Before our bridge connects: a mapper with its own bridge is stopped, and has none when it starts again. */
 export const handOver = (
   peers: ConnectPeers,
-  connection: Connection,
+  connection: CloudConnection,
   onFailure: OnFailure
 ): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
@@ -65,7 +65,7 @@ export const handOver = (
 /** After our bridge: it is restarted, to use the settings and the variable. */
 export const enableThinEdgeMapper = (
   peers: ConnectPeers,
-  connection: Connection,
+  connection: CloudConnection,
   onFailure: OnFailure
 ): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
@@ -81,7 +81,7 @@ export const enableThinEdgeMapper = (
 /** For `disconnect`, around the work on our bridge: afterwards the device is offline, or this fails. */
 export const handingBack = (
   peers: ConnectPeers,
-  connection: Connection,
+  connection: CloudConnection,
   ours: Effect.Effect<void, ConnectRefusal>
 ): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
@@ -110,7 +110,7 @@ export const handingBack = (
  * remove the marker, and the variable may be set in other ways than by our drop-in.
  */
 const isHandedOver = (
-  connection: Connection,
+  connection: CloudConnection,
   mapper: ThinEdgeMapper | undefined = thinEdgeMapper(connection)
 ): Effect.Effect<boolean, ConnectRefusal> =>
   Effect.gen(function* () {
@@ -124,18 +124,18 @@ const isHandedOver = (
   })
 
 /** Also of the running one: the variable takes effect at its start. */
-const isMappingOnly = (connection: Connection, mapper: ThinEdgeMapper) =>
+const isMappingOnly = (connection: CloudConnection, mapper: ThinEdgeMapper) =>
   Effect.gen(function* () {
     const process = yield* serviceProcess(connection, mapper.unit)
     return (yield* isHandedOver(connection, mapper)) && !(process !== undefined && hasOwnBridge(process))
   })
 
 /** thin-edge.io's own `tedge connect` finds the mapper as it was. */
-const takeDropInAway = ({ services: { variables } }: Connection, { unit }: ThinEdgeMapper) =>
+const takeDropInAway = ({ services: { variables } }: CloudConnection, { unit }: ThinEdgeMapper) =>
   typeof variables === "object" ? Effect.andThen(removeIfPresent(variables.path(unit)), variables.reload) : Effect.void
 
 /** It takes its lock once it has started; without a lock there is nothing to check. */
-const leavesCloudToUs = (connection: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> => {
+const leavesCloudToUs = (connection: CloudConnection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> => {
   const look = Effect.flatMap(serviceProcess(connection, mapper.unit), (process) =>
     process === undefined ? Effect.fail("starting" as const) : Effect.succeed(process)
   )
@@ -156,11 +156,11 @@ const isToldToMapOnly = (process: number): boolean => {
   return variable.kind === "set" && variable.value === "false"
 }
 
-const hasBridge = ({ cloud, profile }: Connection, { unit }: ThinEdgeMapper, process?: number) =>
+const hasBridge = ({ cloud, profile }: CloudConnection, { unit }: ThinEdgeMapper, process?: number) =>
   Effect.fail(new MapperHasBridge({ cloud: cloud.name, profile, unit, process }))
 
 /** A bridge not started by the service manager keeps running, with the device's id. */
-const refuseWhileHeld = (connection: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> =>
+const refuseWhileHeld = (connection: CloudConnection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     const ours = bridgeService(connection.settings).unit
     for (const unit of [ours, mapper.unit]) {

@@ -16,7 +16,7 @@ import {
 import { retryTriggerOf } from "../../../messages/retry-trigger.ts"
 import { endsWithin } from "../../../runtime/primitives/ends-within.ts"
 import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
-import type { Connection } from "../broker-connection.ts"
+import type { BrokerConnection } from "../broker-connection.ts"
 import { isRefused, subscriptionFaults } from "../client/subscription-filter.ts"
 import { afterFailure, noFailures } from "./back-off.ts"
 import type { Link } from "./link.ts"
@@ -106,7 +106,10 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
   })
 
 /** Subscriptions and the onConnect messages, each confirmed. Returns the subscriptions that were not granted. */
-const prepare = (link: Link, connection: Connection): Effect.Effect<ReadonlyArray<SubscriptionFault>, MqttRefusal> =>
+const prepare = (
+  link: Link,
+  connection: BrokerConnection
+): Effect.Effect<ReadonlyArray<SubscriptionFault>, MqttRefusal> =>
   Effect.gen(function* () {
     if (connection.sessionPresent) link.window.sessionResumed(link.past.connections)
     const { filters, neededFilters, onConnect, target } = link.options
@@ -122,12 +125,16 @@ const prepare = (link: Link, connection: Connection): Effect.Effect<ReadonlyArra
   })
 
 /** Retained messages are requested once: with a kept session the broker has sent them already. */
-const subscribe = (link: Link, connection: Connection, filters: ReadonlyArray<string>) =>
+const subscribe = (link: Link, connection: BrokerConnection, filters: ReadonlyArray<string>) =>
   Effect.map(inTime(link, "SUBACK", connection.subscribe(filters, 1, "ifNew")), (codes) =>
     subscriptionFaults(filters, codes, 1)
   )
 
-const openGate = (link: Link, connection: Connection, faults: ReadonlyArray<SubscriptionFault>): Effect.Effect<void> =>
+const openGate = (
+  link: Link,
+  connection: BrokerConnection,
+  faults: ReadonlyArray<SubscriptionFault>
+): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { past, gate, wakeUp } = link
     // Published before the first message in either direction.
@@ -148,7 +155,7 @@ const changeStatus = (link: Link, status: LinkStatus): Effect.Effect<void> =>
   })
 
 /** Runs even during interruption, with a time limit. */
-const disconnectCleanly = (link: Link, connection: Connection): Effect.Effect<void> =>
+const disconnectCleanly = (link: Link, connection: BrokerConnection): Effect.Effect<void> =>
   Effect.gen(function* () {
     const published = Effect.forEach(link.options.onDisconnect, connection.publish, { discard: true })
     const closing = Effect.andThen(Effect.ignore(published), connection.disconnect)
@@ -161,7 +168,7 @@ const disconnectCleanly = (link: Link, connection: Connection): Effect.Effect<vo
  * Fails if the broker acknowledges nothing, or not all: discarded messages are sent again on another connection.
  * Logged once per connection.
  */
-const watchAcks = (link: Link, { unacknowledged }: Connection): Effect.Effect<never, MqttRefusal> =>
+const watchAcks = (link: Link, { unacknowledged }: BrokerConnection): Effect.Effect<never, MqttRefusal> =>
   Effect.gen(function* () {
     for (let isReported = false; ; ) {
       yield* Effect.sleep(5_000)

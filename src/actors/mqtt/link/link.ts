@@ -1,7 +1,7 @@
 /** State shared by the parts of a link. */
 import { Deferred, Effect, Queue, type Scope } from "effect"
 import type { LinkStatus, LinkUserRef, MqttMessage, MqttRefusal, Side, Target } from "../../../messages/mqtt.ts"
-import type { Connection } from "../broker-connection.ts"
+import type { BrokerConnection } from "../broker-connection.ts"
 import type { OversizedPublish } from "../client/packet-reader.ts"
 import type { BackOffSettings } from "./back-off.ts"
 import { InboundWindow, type WindowBounds } from "./inbound-window.ts"
@@ -25,7 +25,7 @@ export interface LinkOptions {
 
 export interface Link {
   readonly options: LinkOptions
-  readonly connect: Effect.Effect<Connection, MqttRefusal, Scope.Scope>
+  readonly connect: Effect.Effect<BrokerConnection, MqttRefusal, Scope.Scope>
   readonly receiver: LinkUserRef
   readonly gate: Gate
   readonly window: InboundWindow
@@ -77,10 +77,10 @@ export const makeLink = (
 /** Blocks publishes until the connection is ready for them. */
 class Gate {
   /** The connection, while the gate is open. */
-  connection: Connection | undefined
-  private opened = Deferred.makeUnsafe<Connection>()
+  connection: BrokerConnection | undefined
+  private opened = Deferred.makeUnsafe<BrokerConnection>()
 
-  open(connection: Connection): void {
+  open(connection: BrokerConnection): void {
     this.connection = connection
     Deferred.doneUnsafe(this.opened, Effect.succeed(connection))
   }
@@ -88,8 +88,8 @@ class Gate {
   close(): void {
     if (this.connection === undefined) return
     this.connection = undefined
-    this.opened = Deferred.makeUnsafe<Connection>()
+    this.opened = Deferred.makeUnsafe<BrokerConnection>()
   }
 
-  readonly pass: Effect.Effect<Connection> = Effect.suspend(() => Deferred.await(this.opened))
+  readonly pass: Effect.Effect<BrokerConnection> = Effect.suspend(() => Deferred.await(this.opened))
 }
