@@ -9,21 +9,24 @@ import { BrokerSilent, type MqttRefusal, SigningFailed, SigningInterrupted, type
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { spanned } from "../../runtime/span.ts"
 import { type ConnectionEnded, speaksNoMqtt5 } from "./client/connection-lifetime.ts"
-import { type MqttConnection, openConnection, type Receiver } from "./client/mqtt-client.ts"
+import { type InboundHandler, type MqttConnection, openConnection } from "./client/mqtt-client.ts"
 import { dial } from "./dial/dial.ts"
 import { refusalOf } from "./dial/refusal.ts"
 import { type Handshake, TlsTickets } from "./dial/resumption.ts"
 import { type MeasuredHop, type Stopwatch, stopwatch } from "./dial/stopwatch.ts"
 import { OldBrokers, Unopened } from "./old-brokers.ts"
 
-export type { Inbound, Receiver } from "./client/mqtt-client.ts"
+export type { Inbound, InboundHandler } from "./client/mqtt-client.ts"
 
 export interface BrokerConnection extends MqttConnection {
   /** Undefined: without TLS, or without a key. */
   readonly handshake: Handshake | undefined
 }
 
-export type Connect = (target: Target, receiver: Receiver) => Effect.Effect<BrokerConnection, MqttRefusal, Scope.Scope>
+export type Connect = (
+  target: Target,
+  handler: InboundHandler
+) => Effect.Effect<BrokerConnection, MqttRefusal, Scope.Scope>
 
 /** A connection attempt that asked the token for a signature. */
 export interface SignedAttempt {
@@ -40,7 +43,7 @@ export const connectWith = (
 ): Connect => {
   const oldBrokers = new OldBrokers()
   const tickets = new TlsTickets()
-  return (target, receiver) => {
+  return (target, handler) => {
     const watch = stopwatch()
     let waitingFor: BrokerSilent["waitingFor"] = "connection"
     const attempt = (now: Target) =>
@@ -52,7 +55,7 @@ export const connectWith = (
         )
         waitingFor = "CONNACK"
         const judge = (ended: ConnectionEnded) => refusalOf(ended, now, "connected")
-        const connack = spanned("mqtt CONNACK", {}, openConnection(stream, now, receiver, judge))
+        const connack = spanned("mqtt CONNACK", {}, openConnection(stream, now, handler, judge))
         const opening = Effect.map(
           watch.step("CONNACK", connack),
           (opened): BrokerConnection => ({ ...opened, handshake })

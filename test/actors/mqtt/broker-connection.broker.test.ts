@@ -2,7 +2,7 @@
 import { createServer, type Socket } from "node:net"
 import { Effect, Fiber, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
-import { type BrokerConnection, connectWith, type Receiver } from "../../../src/actors/mqtt/broker-connection.ts"
+import { type BrokerConnection, connectWith, type InboundHandler } from "../../../src/actors/mqtt/broker-connection.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import type { MqttMessage, Target } from "../../../src/messages/mqtt.ts"
 import { start } from "../../../src/runtime/actor.ts"
@@ -40,7 +40,7 @@ const makeConnect = Effect.gen(function* () {
   return connectWith(cryptoki)
 })
 
-const nobody: Receiver = { acknowledged: "later", onMessage: () => {} }
+const nobody: InboundHandler = { acknowledged: "later", onMessage: () => {} }
 
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
 

@@ -5,7 +5,7 @@
  * Whether it answers, refuses, acknowledges or disconnects is the test's to say, at any time.
  */
 import { Clock, Deferred, Effect, Result, type Scope } from "effect"
-import type { BrokerConnection, Connect, Receiver } from "../../../src/actors/mqtt/broker-connection.ts"
+import type { BrokerConnection, Connect, InboundHandler } from "../../../src/actors/mqtt/broker-connection.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import {
   ConnectionLost,
@@ -43,14 +43,14 @@ export class FakeBroker {
 
   /** The cryptoki ref signs for targets whose key is in a token, once a connection. */
   connect(cryptoki?: ActorRef<CryptokiProtocol>): Connect {
-    return (target, receiver) => Effect.suspend(() => this.accept(target, receiver, cryptoki))
+    return (target, handler) => Effect.suspend(() => this.accept(target, handler, cryptoki))
   }
 
   /** A message from another client that matches a subscription of this one. False: the broker knows no such client. */
   send(clientId: string, message: MqttMessage): boolean {
     const session = this.sessions.get(clientId)
     if (session === undefined) return false
-    if (message.qos === 0) session.client?.receiver.onMessage({ packetId: undefined, message })
+    if (message.qos === 0) session.client?.handler.onMessage({ packetId: undefined, message })
     else session.queue.push({ message, sentBy: 0 })
     this.push(session)
     return true
@@ -88,7 +88,7 @@ export class FakeBroker {
 
   private accept(
     target: Target,
-    receiver: Receiver,
+    handler: InboundHandler,
     cryptoki: ActorRef<CryptokiProtocol> | undefined
   ): Effect.Effect<BrokerConnection, MqttRefusal, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
@@ -102,7 +102,7 @@ export class FakeBroker {
       this.sessions.set(target.clientId, session)
       const ended = Deferred.makeUnsafe<MqttRefusal>()
       const client: Client = {
-        receiver,
+        handler,
         number: this.connects,
         nextPacketId: 1,
         end: (refusal) => {
@@ -206,7 +206,7 @@ export class FakeBroker {
       if (entry.sentBy === client.number) continue
       entry.sentBy = client.number
       entry.packetId = client.nextPacketId++
-      client.receiver.onMessage({ packetId: entry.packetId, message: entry.message })
+      client.handler.onMessage({ packetId: entry.packetId, message: entry.message })
     }
   }
 
@@ -227,7 +227,7 @@ interface Session {
 }
 
 interface Client {
-  readonly receiver: Receiver
+  readonly handler: InboundHandler
   readonly number: number
   nextPacketId: number
   readonly end: (refusal: MqttRefusal) => void

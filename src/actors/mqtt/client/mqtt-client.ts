@@ -57,7 +57,7 @@ export interface MqttConnection {
 type RetainHandling = "always" | "ifNew"
 
 /** Callbacks for received messages. */
-export interface Receiver {
+export interface InboundHandler {
   /** Called from CONNACK on, possibly before `openConnection` has returned. */
   readonly onMessage: (inbound: Inbound) => void
   /** `later`: PUBACK is withheld until `acknowledge`. */
@@ -73,12 +73,12 @@ export interface Receiver {
 export const openConnection = (
   stream: Duplex,
   target: Target,
-  receiver: Receiver,
+  handler: InboundHandler,
   refusalOf: (ended: ConnectionEnded) => MqttRefusal
 ): Effect.Effect<MqttConnection, ConnectionEnded, Scope.Scope> =>
   Effect.gen(function* () {
     const client = yield* Effect.acquireRelease(
-      Effect.sync(() => new Client(stream, target, receiver)),
+      Effect.sync(() => new Client(stream, target, handler)),
       () => Effect.sync(() => void stream.destroy())
     )
     const { lifetime } = client
@@ -116,16 +116,16 @@ class Client {
   readonly withheld = new ShortLivedSet<number>()
   flow: PublishFlow | undefined
   private readonly stream: Duplex
-  private readonly receiver: Receiver
+  private readonly handler: InboundHandler
   private readonly reader: PacketReader
   private readonly packets: PacketStream
   private readonly library: LibraryClient
   /** Why it ended, from DISCONNECT or an invalid packet; data received before is still handled. */
   private told: ConnectionEnded["reason"] | undefined
 
-  constructor(stream: Duplex, target: Target, receiver: Receiver) {
+  constructor(stream: Duplex, target: Target, handler: InboundHandler) {
     this.stream = stream
-    this.receiver = receiver
+    this.handler = handler
     this.version = target.receiveMaximum === undefined ? 4 : 5
     this.reader = new PacketReader({
       version: this.version,
@@ -135,9 +135,9 @@ class Client {
       onPuback: (packetId, code) => this.flow?.acknowledged(packetId, code),
       onOversized: (publish) => {
         // A session opened only for a check keeps oversized messages, too.
-        const isTaken = receiver.acknowledged === "atOnce" || receiver.onOversized !== undefined
+        const isTaken = handler.acknowledged === "atOnce" || handler.onOversized !== undefined
         if (isTaken && publish.qos === 1 && publish.packetId !== undefined) this.send(publish.packetId)
-        receiver.onOversized?.(publish)
+        handler.onOversized?.(publish)
       },
       onDisconnect: (disconnected) => this.endSoon({ kind: "disconnected", ...disconnected }),
       onMalformed: (detail) => this.endSoon({ kind: "protocol", detail })
@@ -147,7 +147,7 @@ class Client {
     this.watchEnd()
     // QoS 2 only: already acknowledged by the library.
     this.library.on("message", (topic, payload, { retain }) =>
-      receiver.onMessage({ packetId: undefined, message: { topic, payload, qos: 1, retain } })
+      handler.onMessage({ packetId: undefined, message: { topic, payload, qos: 1, retain } })
     )
     this.library.connect()
   }
@@ -187,9 +187,9 @@ class Client {
   })
 
   private receive(packetId: number | undefined, message: MqttMessage): void {
-    const isWithheld = packetId !== undefined && this.receiver.acknowledged === "later"
+    const isWithheld = packetId !== undefined && this.handler.acknowledged === "later"
     if (isWithheld) this.withheld.add(packetId)
-    this.receiver.onMessage({ packetId, message })
+    this.handler.onMessage({ packetId, message })
     if (packetId !== undefined && !isWithheld) this.send(packetId)
   }
 

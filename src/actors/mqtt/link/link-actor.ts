@@ -17,7 +17,7 @@ import type { ActorContext, Behaviour, MailboxSpec } from "../../../runtime/acto
 import { Measurements } from "../../../runtime/measurements.ts"
 import { preciseMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { spanned } from "../../../runtime/span.ts"
-import type { Connect, Receiver } from "../broker-connection.ts"
+import type { Connect, InboundHandler } from "../broker-connection.ts"
 import { type Link, type LinkOptions, type LinkPast, makeLink } from "./link.ts"
 import { keepUp } from "./link-upkeep.ts"
 
@@ -40,7 +40,7 @@ export const linkBehaviour = (
     concurrent: { tags: ["Publish", "PublishAll"] },
     init: (context) =>
       Effect.gen(function* () {
-        const link = yield* makeLink(options, (made) => connect(options.target, receiverOf(made)), receiver, past)
+        const link = yield* makeLink(options, (made) => connect(options.target, inboundHandler(made)), receiver, past)
         yield* redeliverAfterRestart(link, context)
         yield* context.task("deliver", Effect.forever(Effect.andThen(Queue.take(link.wakeUp), deliverWaiting(link))))
         yield* context.task("keep up", keepUp(link))
@@ -55,7 +55,7 @@ export const linkBehaviour = (
   }
 }
 
-const receiverOf = (link: Link): Receiver => {
+const inboundHandler = (link: Link): InboundHandler => {
   const connection = link.past.connections
   return {
     acknowledged: "later",

@@ -4,9 +4,9 @@ import { Effect, Exit, Fiber, type Scope } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import {
   type Inbound,
+  type InboundHandler,
   type MqttConnection,
-  openConnection as openWith,
-  type Receiver
+  openConnection as openWith
 } from "../../../../src/actors/mqtt/client/mqtt-client.ts"
 import { refusalOf } from "../../../../src/actors/mqtt/dial/refusal.ts"
 import type { MqttMessage, Target } from "../../../../src/messages/mqtt.ts"
@@ -35,8 +35,8 @@ const message = (topic: string, qos: 0 | 1 = 1): MqttMessage => ({
   retain: false
 })
 
-const openConnection = (stream: Socket, to: Target, receiver: Receiver) =>
-  openWith(stream, to, receiver, (ended) => refusalOf(ended, to, "connected"))
+const openConnection = (stream: Socket, to: Target, handler: InboundHandler) =>
+  openWith(stream, to, handler, (ended) => refusalOf(ended, to, "connected"))
 
 /** A connection with what it received, and a way to wait for more. */
 const open = (overrides: Partial<Target>) =>
@@ -59,7 +59,7 @@ const open = (overrides: Partial<Target>) =>
     return { ...connection, stream, received, receivedAtLeast }
   })
 
-const nobody: Receiver = { acknowledged: "atOnce", onMessage: () => {} }
+const nobody: InboundHandler = { acknowledged: "atOnce", onMessage: () => {} }
 
 /** A server whose answers are scripted; answers its port. */
 const listen = (onConnection: (socket: Socket) => void) =>
