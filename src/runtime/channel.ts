@@ -226,19 +226,19 @@ class Reader<A, B> {
     const subscription = defer(() => this.project(lease.message)).subscribe({
       next: (value) => this.out.next(value),
       error: (error) => {
-        if (this.settle(lease)) this.out.error(error)
+        if (this.endLease(lease)) this.out.error(error)
       },
       complete: () => {
-        if (this.settle(lease)) this.pull()
+        if (this.endLease(lease)) this.pull()
       }
     })
     if (this.inner.has(lease)) this.inner.set(lease, subscription)
     else subscription.unsubscribe()
   }
 
-  private settle(lease: Lease<A>): boolean {
+  private endLease(lease: Lease<A>): boolean {
     const isMine = this.inner.delete(lease)
-    if (isMine) this.mailbox.settle()
+    if (isMine) this.mailbox.release()
     return isMine
   }
 

@@ -108,7 +108,7 @@ export class Mailbox<A, Signal = never> {
 
   /**
    * Removes the next data message; the caller must have handed it over before it returns. `keepsPlace`: it keeps its room
-   * until `settle`.
+   * until `release`.
    */
   poll(keepsPlace = false): A | undefined {
     const item = this.data.shift()
@@ -118,7 +118,7 @@ export class Mailbox<A, Signal = never> {
     return item
   }
 
-  /** Removes the first matching message, keeping its room until `settle` or `putBack`. */
+  /** Removes the first matching message, keeping its room until `release` or `putBack`. */
   lease(fits: (item: A) => boolean): A | undefined {
     const index = this.data.findIndex(fits)
     if (index < 0) return undefined
@@ -127,7 +127,7 @@ export class Mailbox<A, Signal = never> {
   }
 
   /** A message that was leased, or kept its place, is done. */
-  settle(): void {
+  release(): void {
     this.leased -= 1
     this.admitSenders()
   }

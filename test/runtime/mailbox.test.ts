@@ -47,7 +47,7 @@ const play = (overflow: Overflow<Item>, capacity: number, steps: ReadonlyArray<S
       const item = leased.shift()
       if (item === undefined) return
       received.push(item)
-      mailbox.settle()
+      mailbox.release()
     },
     putBack: () => mailbox.putBack(leased.splice(0))
   }

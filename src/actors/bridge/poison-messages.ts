@@ -56,7 +56,7 @@ export class PoisonMessages {
   }
 
   /** The broker accepted it, or it is no longer ours to send. */
-  settled({ delivery, message }: SentMessage, wasTaken: boolean): void {
+  done({ delivery, message }: SentMessage, wasTaken: boolean): void {
     this.forget(delivery)
     if (wasTaken && this.held.size > 0) {
       this.held.delete(keyOf(message))

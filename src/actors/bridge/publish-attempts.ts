@@ -56,7 +56,7 @@ export class PublishAttempts {
   /** The bridge is done with the batch; `open` are given up, or left to their broker. */
   ended(batch: Batch, open: ReadonlySet<InFlightMessage>, now: number): void {
     this.traffic.ended(batch, open, now)
-    if (!this.poison.isQuiet) for (const one of batch.messages) this.poison.settled(one, false)
+    if (!this.poison.isQuiet) for (const one of batch.messages) this.poison.done(one, false)
     if (this.reportedTopics.size > 0)
       for (const { message } of batch.messages) this.reportedTopics.delete(message.topic)
   }
@@ -90,10 +90,10 @@ export class PublishAttempts {
     })
     return Effect.matchEffect(published, {
       onSuccess: ({ sent, failed }): Effect.Effect<Unfinished | "disconnected"> =>
-        sent ? this.judge(batch, failed, connection) : Effect.as(this.settleBatch(connection, []), "disconnected"),
+        sent ? this.judge(batch, failed, connection) : Effect.as(this.endBatch(connection, []), "disconnected"),
       // The link itself failed, not its connection: a lost connection is awaited.
       onFailure: () => Effect.delay(this.judge(batch, [...batch.keys()].map(noReason), connection), "100 millis")
-    }).pipe(Effect.onInterrupt(() => Effect.sync(() => void this.batches.settle(connection, []))))
+    }).pipe(Effect.onInterrupt(() => Effect.sync(() => void this.batches.end(connection, []))))
   }
 
   private readonly judge = Effect.fnUntraced(
@@ -111,7 +111,7 @@ export class PublishAttempts {
       const unanswered = new Set(failed.map(({ index }) => index))
       this.traffic.taken(batch, unanswered, yield* preciseNow)
       if (!this.poison.isQuiet)
-        for (const [index, one] of batch.entries()) if (!unanswered.has(index)) this.poison.settled(one, true)
+        for (const [index, one] of batch.entries()) if (!unanswered.has(index)) this.poison.done(one, true)
       for (const { index, refusal } of failed) {
         const one = batch[index]
         if (one === undefined) continue
@@ -126,21 +126,21 @@ export class PublishAttempts {
           if (refusal !== undefined && isDisconnect(refusal) && !isForGood) unacknowledged.push(one)
           continue
         }
-        this.poison.settled(one, false)
+        this.poison.done(one, false)
         if (isForGood) yield* this.options.onRefused(one.message, code)
         else {
           refused.push(one)
           yield* this.holdBack(one.message, code)
         }
       }
-      yield* this.settleBatch(connection, unacknowledged)
+      yield* this.endBatch(connection, unacknowledged)
       return { retry, refused, wasDisconnected }
     }
   )
 
-  private settleBatch(connection: number, unacknowledged: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
+  private endBatch(connection: number, unacknowledged: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
     return Effect.flatMap(monotonicNow, (now) => {
-      const inFlight = this.batches.settle(connection, unacknowledged)
+      const inFlight = this.batches.end(connection, unacknowledged)
       const culprit = inFlight.length === 0 ? undefined : this.poison.disconnected(inFlight, now)
       return culprit === undefined ? Effect.void : this.options.onHeldBack(culprit.message, undefined)
     })
@@ -153,7 +153,7 @@ export class PublishAttempts {
   }
 }
 
-/** The batches in flight on each connection: the unacknowledged messages are known when the last has settled. */
+/** The batches in flight on each connection: the unacknowledged messages are known when the last has ended. */
 class ConnectionBatches<Message> {
   private readonly open = new Map<number, { batches: number; readonly unacknowledged: Array<Message> }>()
 
@@ -164,7 +164,7 @@ class ConnectionBatches<Message> {
   }
 
   /** `unacknowledged`: those of one batch when the connection ended. Returns all of them once no batch is left. */
-  settle(connection: number, unacknowledged: ReadonlyArray<Message>): ReadonlyArray<Message> {
+  end(connection: number, unacknowledged: ReadonlyArray<Message>): ReadonlyArray<Message> {
     const current = this.open.get(connection)
     if (current === undefined) return []
     current.unacknowledged.push(...unacknowledged)

@@ -67,7 +67,7 @@ export class Relay {
     const end = Effect.map(preciseNow, (now) => {
       this.attempts.ended(batch, open, now)
     })
-    const through = Effect.flatMap(this.publishAll(batch, open), (left) => this.settle(open, left))
+    const through = Effect.flatMap(this.publishAll(batch, open), (left) => this.acknowledge(open, left))
     return Effect.ensuring(through, end)
   }
 
@@ -90,7 +90,7 @@ export class Relay {
         const now = yield* monotonicNow
         const selection = this.choose(left, now)
         if (selection.messages.length === 0) {
-          yield* this.settle(open, left)
+          yield* this.acknowledge(open, left)
           if (yield* Deferred.isDone(this.stopping)) return left
           yield* this.traffic.holdingBack(left.length, this.pauseUntilTried(left, now))
           continue
@@ -106,7 +106,7 @@ export class Relay {
         left = areAllTaken ? [] : left.filter((one) => !selection.messages.includes(one) || retry.includes(one))
         // Those that a lost connection left, or that have not been sent yet, are not delayed by those that were refused.
         if (refused.length === 0 || left.length > refused.length) continue
-        yield* this.settle(open, left)
+        yield* this.acknowledge(open, left)
         if (yield* Deferred.isDone(this.stopping)) return left
         yield* this.traffic.holdingBack(left.length, this.pause(pauseMs))
         pauseMs = Math.min(2 * pauseMs, longestPauseMs)
@@ -138,13 +138,13 @@ export class Relay {
   }
 
   /** Acknowledges the rest. */
-  private settle(open: Set<InFlightMessage>, left: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
+  private acknowledge(open: Set<InFlightMessage>, left: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
     return Effect.flatMap(preciseNow, (now) => {
       const kept = new Set(left)
       const done = [...open].filter((one) => !kept.has(one))
       if (done.length === 0) return Effect.void
       for (const one of done) open.delete(one)
-      this.traffic.settled(done, now)
+      this.traffic.acknowledged(done, now)
       const deliveries = done.map(({ delivery }) => delivery)
       return Effect.ignore(this.options.source.link.tell("Acknowledge", { deliveries }))
     })

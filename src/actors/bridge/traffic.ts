@@ -72,7 +72,7 @@ export class Traffic {
   }
 
   /** They were acknowledged to their source. */
-  settled(messages: ReadonlyArray<InFlightMessage>, now: number): void {
+  acknowledged(messages: ReadonlyArray<InFlightMessage>, now: number): void {
     this.waiting -= messages.length
     if (this.sample !== undefined && messages.includes(this.sample.one)) this.endSample(this.sample, "ok", now)
   }

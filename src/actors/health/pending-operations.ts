@@ -39,12 +39,12 @@ export const askForOperations = (
     const now = () => monotonicMs(clock)
     const other = new OtherMapper(options)
     const wakeUp = yield* Queue.sliding<void>(1)
-    const state: State = { service: undefined, bridge: undefined, settled: 0 }
+    const state: State = { service: undefined, bridge: undefined, decidedFor: 0 }
     const due = () => {
       if (state.service?._tag !== "Up" || state.bridge?.health !== "up" || state.bridge.cloud._tag !== "Up")
         return undefined
       const { connection } = state.bridge.cloud
-      return connection > state.settled ? connection : undefined
+      return connection > state.decidedFor ? connection : undefined
     }
 
     const look = Effect.asVoid(Queue.offer(wakeUp, undefined))
@@ -68,7 +68,7 @@ export const askForOperations = (
           Effect.logInfo(`pending operations are not requested from the cloud: ${explainOtherMapper(sign)}`),
           { target: "tedge-mapper" }
         )
-      state.settled = connection
+      state.decidedFor = connection
     })
     yield* context.task("ask for operations", Effect.forever(askNext))
     return {
@@ -95,7 +95,7 @@ interface State {
   service: LinkStatus | undefined
   bridge: BridgeHealth | undefined
   /** The last cloud connection for which this was decided. */
-  settled: number
+  decidedFor: number
 }
 
 /** A mapper that took our client id, or whose id we took, has reconnected by then. */

@@ -111,7 +111,7 @@ class Incarnation<E, R> {
     this.inFlight += 1
     this.handle(envelope, (failure) => {
       this.inFlight -= 1
-      if (this.keepsPlace(envelope)) this.cell.mailbox.settle()
+      if (this.keepsPlace(envelope)) this.cell.mailbox.release()
       if (failure === undefined) this.cell.mailbox.notify()
       else this.fail(failure)
     })

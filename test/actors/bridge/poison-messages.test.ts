@@ -106,7 +106,7 @@ describe("PoisonMessages", () => {
             const batch = poison.isCautious ? left.slice(0, 1) : left
             const at = batch.findIndex(({ delivery }) => delivery === culprit)
             const through = at < 0 ? batch : losesAcks && batch.length > 1 ? [] : batch.slice(0, at)
-            for (const one of through) poison.settled(one, true)
+            for (const one of through) poison.done(one, true)
             left = left.filter((one) => !through.includes(one))
             if (at < 0) continue
             isOpen = false
@@ -129,7 +129,7 @@ describe("PoisonMessages", () => {
     const poison = new PoisonMessages()
     for (let n = 1; n < 50; n++) {
       expect(poison.disconnected([sent(n), sent(n + 1)], 0)).toBeUndefined()
-      poison.settled(sent(n), true)
+      poison.done(sent(n), true)
       expect(poison.isCautious).toBe(false)
     }
   })

@@ -25,7 +25,7 @@ export interface HostProcess<Call extends HostCall = HostCall> {
   readonly pending: ShortLivedMap<number, Call>
   readonly exited: Deferred.Deferred<void>
   /** Gives every pending call its outcome: the process is gone, or was given up. */
-  readonly settlePending: () => void
+  readonly failPending: () => void
   lastCall: number
   /** The next look at a host that has something to do. */
   looking: RunningLimit | undefined
@@ -107,7 +107,7 @@ const abandon = (host: HostProcess): void => {
   host.end ??= { signal: "SIGKILL", spawnError: undefined }
   for (const stream of [host.pipe, host.child.stdout, host.child.stderr]) stream?.destroy()
   host.child.unref()
-  host.settlePending()
+  host.failPending()
 }
 
 /** SIGKILL takes milliseconds, unless the process hangs in a driver. */

@@ -71,7 +71,7 @@ export const startHost = (
 interface Pending extends HostCall {
   readonly name: HostRequestName
   /** Only the first outcome counts. */
-  readonly settle: (outcome: Effect.Effect<unknown, StartFault>) => void
+  readonly complete: (outcome: Effect.Effect<unknown, StartFault>) => void
 }
 
 type Process = HostProcess<Pending>
@@ -97,8 +97,8 @@ const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process =
     pending: new ShortLivedMap(),
     exited: Deferred.makeUnsafe(),
     // The process has exited: every waiting call fails.
-    settlePending: () => {
-      for (const { name, settle } of host.pending.values()) settle(died(host, name))
+    failPending: () => {
+      for (const { name, complete } of host.pending.values()) complete(died(host, name))
       host.pending.clear()
       notifyIdle(host)
       Deferred.doneUnsafe(host.exited, Effect.void)
@@ -113,7 +113,7 @@ const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process =
   const ended = (signal: string | undefined, spawnError: string | undefined) => {
     host.end ??= { signal, spawnError }
     // Output of a crashing module is still in the pipe: read it first.
-    setImmediate(host.settlePending)
+    setImmediate(host.failPending)
   }
   child.stdout?.on("data", host.output.add)
   child.stderr?.on("data", host.output.add)
@@ -133,7 +133,7 @@ const listen = (host: Process, onCall: HostSettings["onCall"]): void => {
     try {
       for (const value of read(chunk) as ReadonlyArray<HostReply | { readonly traced: TracedCall }>)
         if ("traced" in value) onCall?.(value.traced)
-        else settle(host, value)
+        else complete(host, value)
     } catch {
       // A host that sends invalid frames is broken; its callers fail when it exits.
       lost()
@@ -144,13 +144,13 @@ const listen = (host: Process, onCall: HostSettings["onCall"]): void => {
   host.pipe.on("error", lost)
 }
 
-const settle = (host: Process, reply: HostReply): void => {
+const complete = (host: Process, reply: HostReply): void => {
   const pending = host.pending.get(reply.call)
   if (pending === undefined) return
   host.pending.delete(reply.call)
-  if ("answer" in reply) pending.settle(Effect.succeed(reply.answer))
+  if ("answer" in reply) pending.complete(Effect.succeed(reply.answer))
   // Output of the module before its refusal may still be in its pipe: read it first.
-  else setImmediate(() => pending.settle(refused(reply.refusal, host.output)))
+  else setImmediate(() => pending.complete(refused(reply.refusal, host.output)))
   notifyIdle(host)
 }
 
@@ -195,7 +195,7 @@ const caller =
       const pending: Pending = {
         name,
         isAwaited: true,
-        settle: (outcome) => {
+        complete: (outcome) => {
           limit.cancel()
           resume(outcome)
         }

@@ -88,7 +88,7 @@ export const makeReconnector = (spec: ReconnectorSpec): Effect.Effect<Reconnecto
     const { first } = spec
     if (first) {
       yield* Effect.addFinalizer((exit) => Scope.close(first.scope, exit))
-      yield* settle(self, first)
+      yield* adopt(self, first)
     }
     return {
       acquire: acquire(self),
@@ -163,7 +163,7 @@ const openHost = (self: Internals): Effect.Effect<void> =>
     const opened = yield* Effect.result(Scope.provide(spec.open, scope))
     state.attempt = Deferred.makeUnsafe()
     if (Result.isSuccess(opened) && opened.success !== undefined) {
-      yield* settle(self, { connection: opened.success, scope })
+      yield* adopt(self, { connection: opened.success, scope })
       return void (yield* Deferred.succeed(outcome, opened.success))
     }
     yield* Scope.close(scope, Exit.void)
@@ -177,7 +177,7 @@ const openHost = (self: Internals): Effect.Effect<void> =>
   })
 
 /** From now on this connection is returned. */
-const settle = (self: Internals, owned: OwnedConnection): Effect.Effect<void> =>
+const adopt = (self: Internals, owned: OwnedConnection): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { state, spec } = self
     if (state.wasOut) yield* spec.reinserted(owned.connection)

@@ -37,7 +37,7 @@ interface Entry {
   readonly message: MqttMessage
   /** Of the packet, in bytes. */
   readonly size: number
-  isSettled: boolean
+  isComplete: boolean
   /** 0: not sent yet. */
   sentAt: number
   /** Later ones were acknowledged. */
@@ -103,9 +103,9 @@ export class PublishFlow {
         const call: PublishCall = { open: messages.length, failed, done: () => answer() }
         for (const [index, message] of messages.entries()) {
           const size = publishSize(message, this.options.version)
-          const entry = { call, index, message, size, isSettled: false, sentAt: 0, isOvertaken: false }
+          const entry = { call, index, message, size, isComplete: false, sentAt: 0, isOvertaken: false }
           entries.push(entry)
-          if (size > this.largestPacket) this.settle(entry, packetTooLarge)
+          if (size > this.largestPacket) this.complete(entry, packetTooLarge)
           else if (this.waiting.size > 0 || !this.trySend(entry)) this.waiting.add(entry)
         }
         return giveUp
@@ -113,7 +113,7 @@ export class PublishFlow {
       const cutOff = (because: ConnectionEnded) => {
         giveUp()
         const refusal = this.options.refusalOf(because)
-        return [...failed, ...entries.filter((one) => !one.isSettled).map(({ index }) => ({ index, refusal }))]
+        return [...failed, ...entries.filter((one) => !one.isComplete).map(({ index }) => ({ index, refusal }))]
       }
       return Effect.match(all, { onSuccess: (): ReadonlyArray<FailedPublish> => failed, onFailure: cutOff })
     })
@@ -128,7 +128,7 @@ export class PublishFlow {
     this.progressAt = now
     this.markOvertaken(entry.sentAt)
     this.window.acknowledged(entry.size, entry.sentAt, now, this.waiting.size > 0)
-    this.settle(entry, code < 0x80 ? undefined : code)
+    this.complete(entry, code < 0x80 ? undefined : code)
     if (this.waiting.size > 0) this.sendWaiting()
     if (this.inFlight.size === 0) this.onIdle?.()
   }
@@ -207,7 +207,7 @@ export class PublishFlow {
     // QoS 0 completes when it is written: on a slow path it delays those after it.
     this.options.send({ message, packetId: 0 }, () => {
       this.window.release(size)
-      this.settle(entry, undefined)
+      this.complete(entry, undefined)
       this.sendWaiting()
     })
   }
@@ -227,8 +227,8 @@ export class PublishFlow {
   }
 
   /** `code`: the reason code of the refusal. */
-  private settle(entry: Entry, code: number | undefined): void {
-    entry.isSettled = true
+  private complete(entry: Entry, code: number | undefined): void {
+    entry.isComplete = true
     const { call, index } = entry
     if (code !== undefined) {
       const because = new ConnectionEnded({ reason: { kind: "publishRefused", code } })

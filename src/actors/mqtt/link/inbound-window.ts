@@ -98,7 +98,7 @@ export class InboundWindow {
   }
 
   /** The receiver is done with it. Returns the due PUBACKs, by connection. */
-  settle(delivery: number): { readonly connection: number; readonly packetId: number } | undefined {
+  acknowledge(delivery: number): { readonly connection: number; readonly packetId: number } | undefined {
     const entry = this.outstanding.get(delivery)
     if (entry === undefined) return undefined
     this.outstanding.delete(delivery)

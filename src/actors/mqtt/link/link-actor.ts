@@ -109,9 +109,9 @@ const acknowledge = (link: Link, deliveries: ReadonlyArray<number>): Effect.Effe
     const { window, wakeUp, gate, past } = link
     const due: Array<number> = []
     for (const delivery of deliveries) {
-      const settled = window.settle(delivery)
+      const puback = window.acknowledge(delivery)
       // Of an earlier connection: the broker redelivers it with another id.
-      if (settled?.connection === past.connections) due.push(settled.packetId)
+      if (puback?.connection === past.connections) due.push(puback.packetId)
     }
     Queue.offerUnsafe(wakeUp, undefined)
     const told = gate.connection === undefined ? Effect.void : gate.connection.acknowledge(due)

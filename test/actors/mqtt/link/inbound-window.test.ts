@@ -67,10 +67,10 @@ describe("the messages between a broker and the receiver", () => {
           } else {
             const [delivery] = open.splice(one.which % Math.max(1, open.length), 1)
             if (delivery === undefined) return
-            const due = window.settle(delivery)
+            const due = window.acknowledge(delivery)
             const { qos } = taken.find((entry) => entry.delivery === delivery) ?? { qos: 0 }
             expect(due === undefined).toBe(qos === 0)
-            expect(window.settle(delivery)).toBeUndefined()
+            expect(window.acknowledge(delivery)).toBeUndefined()
           }
           expect(window.withReceiver).toBeLessThanOrEqual(bounds.window)
           const inHands = taken.filter(({ delivery }) => open.includes(delivery))
@@ -80,10 +80,10 @@ describe("the messages between a broker and the receiver", () => {
           const hasQos1 = taken.some(({ delivery, qos }) => qos === 1 && open.includes(delivery))
           if (hasQos1) expect(window.needsAnother(1)).toBe(false)
         })
-        for (const delivery of open) window.settle(delivery)
+        for (const delivery of open) window.acknowledge(delivery)
         for (let next = window.take(); next !== undefined; next = window.take()) {
           taken.push(takenFrom(next))
-          window.settle(next.delivery)
+          window.acknowledge(next.delivery)
         }
         const topics = taken.map(({ topic }) => topic)
         expect(topics).toEqual(accepted.filter((topic) => topics.includes(topic)))
@@ -114,7 +114,7 @@ describe("the messages between a broker and the receiver", () => {
       const next = window.take()
       // Nothing is accepted behind what overflowed.
       expect(window.arrive(1, { packetId: 9, message: message(1, 0, "late") })).toBe("overflow")
-      window.settle(next?.delivery ?? 0)
+      window.acknowledge(next?.delivery ?? 0)
     }
     expect(window.needsAnother(1)).toBe(true)
     expect(window.needsAnother(2)).toBe(false)
@@ -126,7 +126,7 @@ describe("the messages between a broker and the receiver", () => {
     for (const name of ["a", "b", "c"]) window.arrive(1, { packetId: 1, message: message(1, 0, name) })
     const first = window.take()
     window.take()
-    window.settle(first?.delivery ?? 0)
+    window.acknowledge(first?.delivery ?? 0)
     expect(window.withReceiverInOrder().map((entry) => entry.message.topic)).toEqual(["b"])
   })
 })
