@@ -37,9 +37,9 @@ import {
   withoutSection
 } from "./open-config.ts"
 import type { ConfigPlace } from "./read-sources.ts"
+import { reportedWarnings } from "./reported-warnings.ts"
 import { profileFrom } from "./select-setting.ts"
 import { listedSettings, showSetting } from "./show-settings.ts"
-import { toldWith } from "./told-warnings.ts"
 import { upgradeFiles } from "./upgrade/upgrade-files.ts"
 
 export const configMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "refuse" } }
@@ -123,7 +123,7 @@ const getSetting = (place: ConfigPlace, selector: Payload<"Get">): Reads<"Get"> 
     const shown = showSetting(name.setting, name.profile, open.sources)
     const resolved = resolveSetting(name, open.sources)
     const idProblem = resolved.kind === "unset" ? resolved.idProblem : undefined
-    return { ...shown, idProblem, warnings: [...warnings, ...toldWith(shown, open.warnings)] }
+    return { ...shown, idProblem, warnings: [...warnings, ...reportedWarnings(shown, open.warnings)] }
   })
 
 /** An unreadable setting is omitted: the others are still listed. */
@@ -155,7 +155,7 @@ const listSettings = (place: ConfigPlace, filter: string): Reads<"List"> =>
     return {
       settings,
       leftOut: [...leftOut.values()],
-      warnings: [...toldWith(undefined, open.warnings), ...ofSecrets]
+      warnings: [...reportedWarnings(undefined, open.warnings), ...ofSecrets]
     }
   })
 

@@ -7,8 +7,8 @@
  */
 import { Context, Effect, Logger, type Scope } from "effect"
 import { type StatusSources, statusBehaviour, statusMailbox } from "../../actors/status/status-actor.ts"
+import { actorEvent } from "../../actors/status/status-events.ts"
 import { StatusFeed } from "../../actors/status/status-feed.ts"
-import { actorEvent } from "../../actors/status/told-events.ts"
 import type { StatusProtocol } from "../../messages/status/status.ts"
 import { address, child } from "../../runtime/actor.ts"
 import { type RuntimeEvent, RuntimeEvents } from "../../runtime/events.ts"

@@ -7,8 +7,8 @@
 
 import { hasPin } from "../../../actors/config/pin-text.ts"
 import { configPlace, readSources } from "../../../actors/config/read-sources.ts"
+import { reportedWarnings } from "../../../actors/config/reported-warnings.ts"
 import { selectSetting } from "../../../actors/config/select-setting.ts"
-import { toldWith } from "../../../actors/config/told-warnings.ts"
 import { knownProfiles, layersOf, resolveSetting } from "../../../messages/settings/resolve.ts"
 import { fullKey } from "../../../messages/settings/setting-name.ts"
 import { printValue } from "../../../messages/settings/value.ts"
@@ -41,7 +41,7 @@ export const fastGet = ({ key, profile, configDir, environment, workingDir }: Fa
   if (resolved.kind !== "value") return undefined
   const text = printValue(name.setting.type, resolved.value)
   const asked = { key: fullKey(name), secret: name.setting.secret === true || hasPin(text) }
-  return toldWith(asked, read.warnings).length === 0 ? `${text}\n` : undefined
+  return reportedWarnings(asked, read.warnings).length === 0 ? `${text}\n` : undefined
 }
 
 /** Undefined: another command, or more than a key, a profile and a directory. */

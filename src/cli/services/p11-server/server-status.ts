@@ -1,8 +1,8 @@
 /** The status snapshot of the signing service: its tokens, signatures and clients. */
 import { Clock, Effect } from "effect"
+import { tokenEvent } from "../../../actors/status/status-events.ts"
 import type { StatusFeed } from "../../../actors/status/status-feed.ts"
 import { type KeyPlace, TokenBook } from "../../../actors/status/token-book.ts"
-import { tokenEvent } from "../../../actors/status/told-events.ts"
 import type { CryptokiEvent } from "../../../messages/cryptoki.ts"
 import type { P11ServerEvent, P11ServerProtocol, RequestTimes } from "../../../messages/p11-server.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"

@@ -7,7 +7,7 @@
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 
 /** `asked`: the requested setting, by full key, and whether its value is or contains a secret; undefined: all settings. */
-export const toldWith = (
+export const reportedWarnings = (
   asked: { readonly key: string; readonly secret: boolean } | undefined,
   warnings: ReadonlyArray<SettingWarning>
 ): ReadonlyArray<SettingWarning> =>
