@@ -31,7 +31,7 @@ export const tokenSigner = async (token: BenchToken) => {
       latchDirectory: token.latchDirectory,
       limits: defaultLimits,
       idleHostEnds: false,
-      keepLookingMs: 0,
+      keepPollingMs: 0,
       environment: token.environment
     },
     { publish: () => Effect.void }

@@ -123,7 +123,7 @@ const behaviourFor = (provider: TokenProvider, publish: Publish): Behaviour<Cryp
     latchDirectory,
     limits: defaultLimits,
     idleHostEnds: false,
-    keepLookingMs,
+    keepPollingMs,
     environment: provider.environment
   }
   return cryptokiBehaviour(settings, { publish })
@@ -136,7 +136,7 @@ const defaultLatch = (): string =>
 const scheduler = turnScheduler()
 
 /** How long after the last request a missing token is polled for. */
-const keepLookingMs = 600_000
+const keepPollingMs = 600_000
 
 /** Throws a TokenError. */
 export const parsedUri = (text: string): Pkcs11Uri => {

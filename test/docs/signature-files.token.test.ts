@@ -82,7 +82,7 @@ it("docs/architecture.md names the files that a signature passes, and no others"
       latchDirectory: join(directory.dir, "latch"),
       limits: defaultLimits,
       idleHostEnds: false,
-      keepLookingMs: 0,
+      keepPollingMs: 0,
       environment: { ...process.env, ...directory.env }
     }
     const { socketPath } = yield* serving(cryptokiBehaviour(settings, { publish: () => Effect.void }), {

@@ -74,7 +74,7 @@ const cryptokiOnDemand = (place: TokenPlace, latchDirectory: string) => {
     latchDirectory,
     limits: defaultLimits,
     idleHostEnds: false,
-    keepLookingMs: 0,
+    keepPollingMs: 0,
     environment: { ...process.env, ...place.env }
   }
   const publish = (_event: CryptokiEvent) => Effect.void

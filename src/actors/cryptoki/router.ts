@@ -84,7 +84,7 @@ export const makeRouter = (
       hosts,
       latches,
       listing,
-      missed: makeMissingTokenPoller({ listing, publish, keepLookingMs: settings.keepLookingMs, task }),
+      missed: makeMissingTokenPoller({ listing, publish, keepPollingMs: settings.keepPollingMs, task }),
       supervisor: yield* Supervisor.dynamic({
         name: "cryptoki/tokens",
         // Any client may cause a request that ends in a defect: many are needed to park the actor.

@@ -21,7 +21,7 @@ export interface CryptokiSettings {
   /** Ends a host that was idle for a minute: saves memory, and frees exclusive readers. For the mapper; the server keeps them. */
   readonly idleHostEnds: boolean
   /** How long after the last request a missing token is polled for, so that TokenPlugged is published. */
-  readonly keepLookingMs: number
+  readonly keepPollingMs: number
   /** Hosts get a part of this environment. */
   readonly environment: NodeJS.ProcessEnv
   /** Called for each call of the module. Undefined: no debugging. */

@@ -58,7 +58,7 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
     latchOwner: latches.owner,
     limits: defaultLimits,
     idleHostEnds: lifetime === "mapper",
-    keepLookingMs: keepLookingMs[lifetime],
+    keepPollingMs: keepPollingMs[lifetime],
     environment: withTpmStore(environment, {
       modulePath: cryptoki.modulePath,
       home: user.account?.home ?? environment.HOME ?? "/",
@@ -72,7 +72,7 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
 }
 
 /** How long after the last request a missing token is polled for: the bridge may wait as long before it retries. */
-const keepLookingMs = { command: 0, mapper: 600_000, server: 60_000 } as const
+const keepPollingMs = { command: 0, mapper: 600_000, server: 60_000 } as const
 
 /** Commands run by root and the services share the record of refused PINs. */
 export const serviceOwner = (configDir: string, user = serviceUser(configDir)): LatchPlace["owner"] => {

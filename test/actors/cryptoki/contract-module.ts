@@ -24,7 +24,7 @@ export const moduleMode = (token: ModuleToken, signMs = defaultLimits.signMs) =>
       latchDirectory: join(token.dir, "latch"),
       limits: { ...defaultLimits, signMs },
       idleHostEnds: false,
-      keepLookingMs: 0,
+      keepPollingMs: 0,
       environment: { ...process.env, ...token.env }
     }
     const publish = (event: CryptokiEvent) => Effect.sync(() => void events.push(event))

@@ -194,7 +194,7 @@ describe("a token that was never seen", () => {
   it("is reported when it appears, if it was requested recently", () =>
     withTestClock(
       Effect.gen(function* () {
-        const { ref, module, events } = yield* startFake({ keepLookingMs: 600_000 }, { tokens: [] })
+        const { ref, module, events } = yield* startFake({ keepPollingMs: 600_000 }, { tokens: [] })
         const wanted = { ...order, key: by("pkcs11:token=late") }
         yield* Effect.flip(ref.ask("Sign", wanted, within))
         yield* passTime("3 minutes")
@@ -211,7 +211,7 @@ describe("a token that was never seen", () => {
   it("is not polled for any longer without requests for some time", () =>
     withTestClock(
       Effect.gen(function* () {
-        const { ref, module } = yield* startFake({ keepLookingMs: 60_000 }, { tokens: [] })
+        const { ref, module } = yield* startFake({ keepPollingMs: 60_000 }, { tokens: [] })
         yield* Effect.flip(ref.ask("Sign", order, within))
         yield* passTime("1 hour")
         expect(module.started.length).toBeLessThanOrEqual(3)

@@ -60,7 +60,7 @@ export const startModule = (
           latchDirectory: join(place.dir, "latch"),
           limits: defaultLimits,
           idleHostEnds: false,
-          keepLookingMs: 0,
+          keepPollingMs: 0,
           ...settings,
           environment: { ...process.env, ...settings.environment, ...place.env }
         },

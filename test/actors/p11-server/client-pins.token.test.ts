@@ -50,7 +50,7 @@ const scenario = (defaultPin: string | undefined, body: (kit: Kit) => Promise<vo
           latchDirectory: latches,
           limits: defaultLimits,
           idleHostEnds: false,
-          keepLookingMs: 0,
+          keepPollingMs: 0,
           environment: { ...process.env, ...directory.env }
         }
         const publish = (event: CryptokiEvent) => Effect.sync(() => void told.push(event))

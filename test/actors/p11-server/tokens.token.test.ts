@@ -37,7 +37,7 @@ const kit: Effect.Effect<Kit, unknown, Scope.Scope> = Effect.gen(function* () {
     latchDirectory: join(directory.dir, "latch"),
     limits: defaultLimits,
     idleHostEnds: false,
-    keepLookingMs: 0,
+    keepPollingMs: 0,
     environment: { ...process.env, ...directory.env }
   }
   const { socketPath } = yield* serving(cryptokiBehaviour(settings, { publish: () => Effect.void }), {

@@ -17,7 +17,7 @@ import { firstToken } from "./select-token.ts"
 export const makeMissingTokenPoller = (spec: {
   readonly listing: Listing
   readonly publish: Publish
-  readonly keepLookingMs: number
+  readonly keepPollingMs: number
   /** Runs as long as the actor. */
   readonly task: (effect: Effect.Effect<void>) => Effect.Effect<void>
 }): ((uri: Pkcs11Uri) => Effect.Effect<void>) => {
@@ -41,8 +41,8 @@ export const makeMissingTokenPoller = (spec: {
   })
   return (uri) =>
     Effect.gen(function* () {
-      if (spec.keepLookingMs === 0) return
-      wanted.set(shownUri(uri), { uri, until: (yield* monotonicNow) + spec.keepLookingMs })
+      if (spec.keepPollingMs === 0) return
+      wanted.set(shownUri(uri), { uri, until: (yield* monotonicNow) + spec.keepPollingMs })
       if (isLooking) return
       isLooking = true
       yield* spec.task(look)

@@ -2,7 +2,7 @@
  * Keeps one token usable: starts its host on the first request, and replaces it after a fault or a removal of the token.
  *
  * Replacements come after 0, 1, 2, then every 4 seconds (retry-policy.ts), counted from the last successful call; only
- * while a request waits, or one came within `keepLookingMs`. All waiting requests share the attempts. A caller that wants
+ * while a request waits, or one came within `keepPollingMs`. All waiting requests share the attempts. A caller that wants
  * to retry after a refusal subscribes to TokenPlugged, which the polling publishes.
  */
 import { Deferred, Effect, Exit, Result, Scope } from "effect"
@@ -33,7 +33,7 @@ interface ReconnectorSpec {
   /** Before the first use after the token was removed. */
   readonly reinserted: (connection: TokenConnection) => Effect.Effect<void>
   readonly publish: Publish
-  readonly keepLookingMs: number
+  readonly keepPollingMs: number
   /** Ends the host when the connection was not used for this long; undefined: never. */
   readonly idleMs: number | undefined
 }
@@ -53,7 +53,7 @@ interface State {
   failures: number
   lastAttempt: number
   waiting: number
-  lookUntil: number
+  pollUntil: number
   /** Why the last connection was lost, until there is a new one. */
   lost: HostReplacement | undefined
   /** When connections were recently lost for a fault (not stale). */
@@ -76,7 +76,7 @@ export const makeReconnector = (spec: ReconnectorSpec): Effect.Effect<Reconnecto
       failures: 0,
       lastAttempt: Number.NEGATIVE_INFINITY,
       waiting: 0,
-      lookUntil: 0,
+      pollUntil: 0,
       lost: undefined,
       losses: [],
       closing: undefined,
@@ -112,7 +112,7 @@ const acquire = (self: Internals): Effect.Effect<TokenConnection, TokenRefusal> 
     const { state, spec } = self
     state.lastAcquired = now
     if (state.owned) return Effect.succeed(state.owned.connection)
-    state.lookUntil = now + spec.keepLookingMs
+    state.pollUntil = now + spec.keepPollingMs
     return awaitConnection(self, attemptsAwaited(state.failures))
   })
 
@@ -146,7 +146,7 @@ const keepTrying = (self: Internals): Effect.Effect<void> =>
       const now = yield* monotonicNow
       const wait = state.lastAttempt + delayAfter(state.failures) - now
       if (wait > 0) yield* Effect.sleep(wait)
-      if (state.waiting === 0 && (yield* monotonicNow) >= state.lookUntil) break
+      if (state.waiting === 0 && (yield* monotonicNow) >= state.pollUntil) break
       yield* openHost(self)
     }
     state.isTrying = false

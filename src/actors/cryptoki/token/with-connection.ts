@@ -84,7 +84,7 @@ export const openTokenContext = (
       task,
       reinserted: (connection) => tools.latch.reinserted(latchedToken(connection.token)),
       publish: tools.publish,
-      keepLookingMs: tools.settings.keepLookingMs,
+      keepPollingMs: tools.settings.keepPollingMs,
       idleMs: tools.settings.idleHostEnds ? 60_000 : undefined
     })
     return { tools, reconnector, token, times: yield* timeLimits, refreshed: new Set(), mayRefreshAt: 0 }

@@ -202,7 +202,7 @@ const cryptokiSettings = (service: Service) => ({
   latchOwner: serviceOwner(service.settings.configDir, service.settings.serviceUser),
   limits: defaultLimits,
   idleHostEnds: false,
-  keepLookingMs: Duration.toMillis("1 minute"),
+  keepPollingMs: Duration.toMillis("1 minute"),
   environment: process.env,
   hostUser: service.settings.hostUser
 })

@@ -43,7 +43,7 @@ export const settings: CryptokiSettings = {
   latchDirectory: "/nowhere",
   limits: defaultLimits,
   idleHostEnds: false,
-  keepLookingMs: 0,
+  keepPollingMs: 0,
   environment: {}
 }
 
@@ -106,7 +106,7 @@ export const startFake = (
           latchDirectory: "/proc/nowhere",
           limits: defaultLimits,
           idleHostEnds: false,
-          keepLookingMs: 0,
+          keepPollingMs: 0,
           environment: {},
           ...settings
         },

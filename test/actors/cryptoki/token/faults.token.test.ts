@@ -336,7 +336,7 @@ describe("a token that is pulled out", () => {
   it("refuses within some seconds, reports that it is gone, and is used again when it is back in another slot", () =>
     run(
       Effect.gen(function* () {
-        const { sign, script, key, events } = yield* startScripted({ keepLookingMs: 60_000 })
+        const { sign, script, key, events } = yield* startScripted({ keepPollingMs: 60_000 })
         yield* sign({})
         script.unplug("my-token")
         expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "TokenUnavailable", token: "my-token" })

@@ -41,7 +41,7 @@ interface Bench {
 }
 
 const bench = (
-  options: { readonly keepLookingMs?: number; readonly idleMs?: number } = {}
+  options: { readonly keepPollingMs?: number; readonly idleMs?: number } = {}
 ): Effect.Effect<Bench, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
@@ -70,7 +70,7 @@ const bench = (
           state.reinserted += 1
         }),
       publish: (event) => Effect.sync(() => void told.push(event._tag)),
-      keepLookingMs: options.keepLookingMs ?? 0,
+      keepPollingMs: options.keepPollingMs ?? 0,
       idleMs: options.idleMs
     })
     return Object.assign(state, { reconnector, started, told, ended: () => ended })
@@ -141,7 +141,7 @@ describe("the reconnector of a token", () => {
   it("polls for the configured time after the last request, and reports when the token is back", () =>
     withTestClock(
       Effect.gen(function* () {
-        const b = yield* bench({ keepLookingMs: 600_000 })
+        const b = yield* bench({ keepPollingMs: 600_000 })
         const connection = yield* b.reconnector.acquire
         b.finds = "nothing"
         yield* b.reconnector.invalidate(connection, removed)
@@ -159,7 +159,7 @@ describe("the reconnector of a token", () => {
   it("stops looking then", () =>
     withTestClock(
       Effect.gen(function* () {
-        const b = yield* bench({ keepLookingMs: 60_000 })
+        const b = yield* bench({ keepPollingMs: 60_000 })
         b.finds = "nothing"
         const asked = yield* Effect.forkChild(Effect.exit(b.reconnector.acquire))
         yield* passTime("2 minutes")

@@ -52,7 +52,7 @@ const impatientDevice = (): InProcess => {
       latchDirectory: join(dir, "latch"),
       limits: { ...defaultLimits, generateMs: 500 },
       idleHostEnds: false,
-      keepLookingMs: 0,
+      keepPollingMs: 0,
       environment: { ...process.env, ...hsm.env }
     },
     { publish: () => Effect.void }
