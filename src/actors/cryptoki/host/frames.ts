@@ -15,8 +15,8 @@ import type { HostReply, HostRequest, HostRequests } from "./protocol.ts"
 const maximalFrame = 16 * 1024 * 1024
 
 /** The peer sent an invalid frame. */
-export class GarbledFrame extends Error {
-  override readonly name = "GarbledFrame"
+export class InvalidFrame extends Error {
+  override readonly name = "InvalidFrame"
 }
 
 export const encodeFrame = (value: unknown): Buffer => {
@@ -46,7 +46,7 @@ export const frameWriter = (write: (bytes: Uint8Array) => unknown): ((value: unk
   }
 }
 
-/** Collects chunks and returns the values of the completed frames. Throws GarbledFrame. */
+/** Collects chunks and returns the values of the completed frames. Throws InvalidFrame. */
 export const frameReader = (limit = maximalFrame): ((chunk: Uint8Array) => ReadonlyArray<unknown>) => {
   let pending: Buffer = Buffer.alloc(0)
   return (chunk) => {
@@ -54,7 +54,7 @@ export const frameReader = (limit = maximalFrame): ((chunk: Uint8Array) => Reado
     const values: Array<unknown> = []
     while (pending.length >= 4) {
       const length = pending.readUInt32BE(0)
-      if (length > limit) throw new GarbledFrame(`a frame of ${length} bytes`)
+      if (length > limit) throw new InvalidFrame(`a frame of ${length} bytes`)
       if (pending.length < 4 + length) break
       values.push(parse(pending.subarray(4, 4 + length)))
       pending = pending.subarray(4 + length)
@@ -72,7 +72,7 @@ const parse = (body: Buffer): unknown => {
     return JSON.parse(body.toString("utf8"), bytesIn)
   } catch {
     // The parser's message may quote a PIN.
-    throw new GarbledFrame("not JSON")
+    throw new InvalidFrame("not JSON")
   }
 }
 

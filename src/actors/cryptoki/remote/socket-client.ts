@@ -62,7 +62,8 @@ export const socketClient = (socketPath: string, limits: SocketLimits, owners: R
         const answer = yield* exchangeFrame(socketPath, request, withinMs)
         if (answer._tag === "Error")
           return yield* Effect.fail(new SigningServiceRefused({ message: printable(answer.message), ownPin }))
-        if (!isNamed(answer, expected)) return yield* garbled({ socketPath }, `${answer._tag} for ${request._tag}`)
+        if (!isNamed(answer, expected))
+          return yield* invalidResponse({ socketPath }, `${answer._tag} for ${request._tag}`)
         return answer
       })
   }
@@ -100,7 +101,7 @@ export const wireSelectorWithUri = (selector: KeySelector): WireSelector & { rea
   return { uri: uri ?? "pkcs11:", pin }
 }
 
-export const garbled = ({ socketPath }: Pick<SigningService, "socketPath">, detail: string) =>
+export const invalidResponse = ({ socketPath }: Pick<SigningService, "socketPath">, detail: string) =>
   Effect.fail(new SigningServiceResponseInvalid({ socketPath, detail }))
 
 /** A URI of a response. */
@@ -109,7 +110,7 @@ export const uriFromService = (
   text: string
 ): Effect.Effect<Pkcs11Uri, SigningServiceResponseInvalid> => {
   const uri = parsePkcs11Uri(text)
-  return Result.isSuccess(uri) ? Effect.succeed(uri.success) : garbled(service, `URI: ${uri.failure.reason}`)
+  return Result.isSuccess(uri) ? Effect.succeed(uri.success) : invalidResponse(service, `URI: ${uri.failure.reason}`)
 }
 
 /** The source of a request's PIN; undefined: it has none. */

@@ -27,7 +27,7 @@ import type { PayloadOf } from "../../../runtime/protocol.ts"
 import type { LatchPlace } from "../pin/latch-files.ts"
 import {
   defaultSocketLimits,
-  garbled,
+  invalidResponse,
   pinPlace,
   type SigningService,
   type SocketLimits,
@@ -113,7 +113,7 @@ const askScheme = (
     const algorithm = algorithms[answer.algorithm]
     const isOffered = answer.scheme === undefined || codes.some((code) => code === answer.scheme)
     if (algorithm === undefined || !isOffered)
-      return yield* garbled(service, `scheme ${answer.scheme}, algorithm ${answer.algorithm}`)
+      return yield* invalidResponse(service, `scheme ${answer.scheme}, algorithm ${answer.algorithm}`)
     return { algorithm, scheme }
   })
 

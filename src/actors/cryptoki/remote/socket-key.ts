@@ -11,7 +11,7 @@ import { forbids, isTooOld } from "../../../messages/service-fragments.ts"
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import { publicKeyOfWirePem } from "../../../messages/wire/wire-pem.ts"
 import type { PayloadOf } from "../../../runtime/protocol.ts"
-import { garbled, type SigningService, wireSelector } from "./socket-client.ts"
+import { invalidResponse, type SigningService, wireSelector } from "./socket-client.ts"
 import { listKeys } from "./socket-management.ts"
 
 export const publicKey = (
@@ -21,7 +21,7 @@ export const publicKey = (
   Effect.gen(function* () {
     const request = { _tag: "GetPublicKeyPemRequest", uri: wireSelector(key).uri } as const
     const { pem } = yield* service.client.request(request, "GetPublicKeyPemResponse", service.limits.signMs)
-    return publicKeyOfWirePem(pem) ?? (yield* garbled(service, "no public key in the PEM"))
+    return publicKeyOfWirePem(pem) ?? (yield* invalidResponse(service, "no public key in the PEM"))
   })
 
 /**

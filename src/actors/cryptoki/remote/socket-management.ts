@@ -23,7 +23,7 @@ import type { LatchPlace } from "../pin/latch-files.ts"
 import { latchStore } from "../pin/latch-store.ts"
 import { identityOf } from "../pkcs11/token-facts.ts"
 import {
-  garbled,
+  invalidResponse,
   pinPlace,
   type SigningService,
   uriFromService,
@@ -66,7 +66,7 @@ export const createKey = (
       pinPlace(token)
     )
     const publicKey = publicKeyOfWirePem(created.pem)
-    if (publicKey === undefined) return yield* garbled(service, "no public key in the PEM")
+    if (publicKey === undefined) return yield* invalidResponse(service, "no public key in the PEM")
     return { publicKey, uri: yield* uriFromService(service, created.uri) }
   })
 

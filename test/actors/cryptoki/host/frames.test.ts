@@ -1,7 +1,7 @@
 /** Frames between parent and token host. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { encodeFrame, frameReader, GarbledFrame } from "../../../../src/actors/cryptoki/host/frames.ts"
+import { encodeFrame, frameReader, InvalidFrame } from "../../../../src/actors/cryptoki/host/frames.ts"
 
 const bytes = fc.uint8Array({ maxLength: 200 })
 const value = fc.letrec((tie) => ({
@@ -41,8 +41,8 @@ describe("frames of a token host", () => {
   })
 
   it("are not waited for when they claim to be longer than any answer", () => {
-    expect(() => frameReader(100)(Buffer.from([0, 0, 0, 101]))).toThrow(GarbledFrame)
-    expect(() => frameReader()(Buffer.from([0xff, 0xff, 0xff, 0xff]))).toThrow(GarbledFrame)
+    expect(() => frameReader(100)(Buffer.from([0, 0, 0, 101]))).toThrow(InvalidFrame)
+    expect(() => frameReader()(Buffer.from([0xff, 0xff, 0xff, 0xff]))).toThrow(InvalidFrame)
   })
 
   it("that are not JSON are refused without quoting them, as they may hold a PIN", () => {
@@ -103,7 +103,7 @@ describe("frames of a token host", () => {
       const body = encodeFrame(message).subarray(4)
       for (let length = 0; length < body.length; length++) {
         const cut = Buffer.concat([Buffer.from([0, 0, 0, length]), body.subarray(0, length)])
-        expect(() => frameReader()(cut)).toThrow(GarbledFrame)
+        expect(() => frameReader()(cut)).toThrow(InvalidFrame)
       }
     }
   })

@@ -160,7 +160,7 @@ describe("socket mode", () => {
     ["another answer", encodeFrame({ _tag: "Pong" })],
     ["garbage", Uint8Array.from(Buffer.from("HTTP/1.1 400 Bad Request"))],
     ["more than 1 MiB", new Uint8Array(2 * 1024 * 1024)]
-  ])("refuses %s as garbled", (_, bytes) =>
+  ])("refuses %s as invalid", (_, bytes) =>
     against(
       reply(() => bytes),
       (kit) =>
