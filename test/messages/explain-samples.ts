@@ -479,7 +479,7 @@ export const samples: Samples = {
     new Status.StatusNotShown({
       service: "tedge-mapper-c8y",
       detail: "its socket: ECONNRESET",
-      reason: "cutOff",
+      reason: "closed",
       log: "journalctl -u tedge-mapper-c8y"
     }),
     new Status.StatusNotShown({

@@ -50,7 +50,7 @@ export class Metrics {
       ...histograms("request_duration_seconds", "From the complete request to the answer taken", this.latencies),
       ...histograms("signature_duration_seconds", "The same, of signatures alone", this.signatures),
       ...family("requests_refused_total", "counter", "Requests answered with an error", this.refused),
-      ...family("clients_cut_total", "counter", "Clients cut off", this.clientsCut),
+      ...family("clients_cut_total", "counter", "Connections aborted by the service or the client", this.clientsCut),
       ...family("token_hosts_replaced_total", "counter", "Token hosts replaced", this.hostsReplaced),
       ...family("tokens_gone_total", "counter", "Times a token became unavailable", this.tokensGone),
       ...family("tokens_recovered_total", "counter", "Times a token became available again", this.tokensBack),

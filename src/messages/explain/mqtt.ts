@@ -54,7 +54,8 @@ export const mqttSentences = {
     hint: "set the pair that belongs together: device.cert_path with device.key_uri (token) or device.key_path (file)"
   }),
   SigningFailed: (failure) => {
-    const why = failure.cause._tag === "SigningInterrupted" ? explainCutOff(failure.cause) : explainToken(failure.cause)
+    const why =
+      failure.cause._tag === "SigningInterrupted" ? explainInterrupted(failure.cause) : explainToken(failure.cause)
     return { ...why, error: `the token did not sign for the connection to ${failure.host}: ${why.error}` }
   },
   BrokerRefused: (failure) => {
@@ -209,7 +210,7 @@ const checkPath = ({ role, path }: CredentialUnusable): string => {
   }
 }
 
-const explainCutOff = (failure: SigningInterrupted): Explanation => {
+const explainInterrupted = (failure: SigningInterrupted): Explanation => {
   switch (failure.reason) {
     case "timeout":
       return {

@@ -11,7 +11,7 @@ const notShownHints: Readonly<Record<StatusNotShown["reason"], (log: string | un
   otherVersion: () => "its version may be older than that of this command: restart it",
   busy: () => "end other programs that watch it (tedge status --watch, --web), or ask again",
   noSocket: (log) => `it may be starting or ending: ask again; if nothing changes, ${seeLog(log)}`,
-  cutOff: (log) => `it may be ending, or restarting: ask again; if nothing changes, ${seeLog(log)}`,
+  closed: (log) => `it may be ending, or restarting: ask again; if nothing changes, ${seeLog(log)}`,
   other: seeLog
 }
 

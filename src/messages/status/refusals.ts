@@ -37,8 +37,8 @@ export class StatusNotShown extends Data.TaggedError("StatusNotShown")<{
   readonly service: string
   /** Its response, or how its socket failed. */
   readonly detail: string
-  /** `busy`: its client limit is reached. `noSocket`: nothing listens. `cutOff`: it closed the connection. */
-  readonly reason: "otherVersion" | "busy" | "noSocket" | "cutOff" | "other"
+  /** `busy`: its client limit is reached. `noSocket`: nothing listens. `closed`: it closed the connection. */
+  readonly reason: "otherVersion" | "busy" | "noSocket" | "closed" | "other"
   /** Where to find out more: a command, or a file. */
   readonly log: string | undefined
 }> {}

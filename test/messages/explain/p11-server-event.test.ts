@@ -1,4 +1,4 @@
-/** What tedge-p11-server logs of clients that are cut off. */
+/** What tedge-p11-server logs of connections that are aborted. */
 import { expect, it } from "vitest"
 import { explainServerEvent } from "../../../src/messages/explain/p11-server.ts"
 

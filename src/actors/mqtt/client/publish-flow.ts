@@ -110,12 +110,12 @@ export class PublishFlow {
         }
         return giveUp
       })
-      const cutOff = (because: ConnectionEnded) => {
+      const onEnd = (because: ConnectionEnded) => {
         giveUp()
         const refusal = this.options.refusalOf(because)
         return [...failed, ...entries.filter((one) => !one.isComplete).map(({ index }) => ({ index, refusal }))]
       }
-      return Effect.match(all, { onSuccess: (): ReadonlyArray<FailedPublish> => failed, onFailure: cutOff })
+      return Effect.match(all, { onSuccess: (): ReadonlyArray<FailedPublish> => failed, onFailure: onEnd })
     })
   }
 

@@ -42,7 +42,7 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
     const { measure } = options.stopwatch
     const within = { within: withinMs }
     const refused = (cause: TokenRefusal | AskFailed) =>
-      new SigningFailed({ host: options.host, cause: cutOff(cause, withinMs) ?? (cause as TokenRefusal) })
+      new SigningFailed({ host: options.host, cause: interruption(cause, withinMs) ?? (cause as TokenRefusal) })
     const certified = new Uint8Array(spkiOf(options.certificate))
     const chosen = yield* Effect.mapError(
       measure(
@@ -135,7 +135,7 @@ const tokenOf = (exit: Exit.Exit<Signed, SigningFailed>): string | undefined => 
   return "token" in cause ? cause.token : undefined
 }
 
-const cutOff = (cause: TokenRefusal | AskFailed, withinMs: number): SigningInterrupted | undefined => {
+const interruption = (cause: TokenRefusal | AskFailed, withinMs: number): SigningInterrupted | undefined => {
   switch (cause._tag) {
     case "AskTimeout":
       return new SigningInterrupted({ reason: "timeout", afterMs: cause.withinMs })

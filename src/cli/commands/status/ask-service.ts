@@ -100,7 +100,7 @@ const queryService = (
           return Effect.succeed(withoutReport(new StatusTimedOut({ service: name, afterMs: answerMs, log })))
         if (!isNotServed(code))
           return Effect.succeed(
-            notShown(detailOf(code), ["closed", "ECONNRESET", "EPIPE"].includes(code) ? "cutOff" : "other")
+            notShown(detailOf(code), ["closed", "ECONNRESET", "EPIPE"].includes(code) ? "closed" : "other")
           )
         return Effect.gen(function* () {
           const managed = yield* managedState(name, manager)

@@ -14,7 +14,7 @@ export const limitedKind = (event: P11ServerEvent): string | undefined => {
     case "RequestRefused":
       return event.isAudited ? undefined : `refused ${event.operation ?? "requests"} ${userOf(event.client)}`
     case "ClientAborted":
-      return `clients cut off (${event.reason}) ${userOf(event.client)}`
+      return `connections aborted (${event.reason}) ${userOf(event.client)}`
     case "ClientAttributeIgnored":
       return `ignored attributes of URIs ${userOf(event.client)}`
     case "AcceptFailed":
