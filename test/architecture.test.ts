@@ -142,7 +142,7 @@ const mayUseDates: Record<string, string> = {
   "actors/health/payloads.ts": "the date in a health message",
   "actors/connect/certificate-dates.ts": "validity of certificates",
   "cli/commands/cert/certificate-text.ts": "validity of certificates",
-  "cli/commands/hsm/doctor/certificate.ts": "validity of certificates",
+  "cli/commands/hsm/doctor/certificate-checks.ts": "validity of certificates",
   "platform/tls/tls-probe.ts": "validity of certificates",
   "platform/tls/x509.ts": "validity of certificates"
 }
@@ -311,7 +311,7 @@ describe("the structure of src", () => {
       "actors/connect/services/built-in-services.ts",
       "actors/cryptoki/host/child-process.ts", // /proc
       "cli/commands/cert/certificate-files.ts",
-      "cli/commands/hsm/doctor/connection.ts",
+      "cli/commands/hsm/doctor/connection-checks.ts",
       "cli/compose/installation.ts" // of the installation itself
     ]
     const wrong = files

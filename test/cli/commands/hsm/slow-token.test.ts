@@ -2,7 +2,7 @@
 import { Effect, Fiber, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
 import { type Check, examine } from "../../../../src/cli/commands/hsm/doctor/examination.ts"
-import { tokenChecks } from "../../../../src/cli/commands/hsm/doctor/token.ts"
+import { tokenChecks } from "../../../../src/cli/commands/hsm/doctor/token-checks.ts"
 import type { Wait } from "../../../../src/cli/terminal/progress.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { start } from "../../../../src/runtime/actor.ts"

@@ -15,12 +15,12 @@ import { exitCodes } from "../../../command-line/exit-codes.ts"
 import { wordsOf } from "../../../terminal/terminal.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../token-command.ts"
 import { besideThinEdgeChecks } from "./beside-thin-edge.ts"
-import { certificateChecks, type TokenKey } from "./certificate.ts"
-import { connectionChecks } from "./connection.ts"
+import { certificateChecks, type TokenKey } from "./certificate-checks.ts"
+import { connectionChecks } from "./connection-checks.ts"
 import { machineCheck, serviceFileChecks, settingsPlaceChecks } from "./device-files.ts"
 import { type Check, examine } from "./examination.ts"
-import { serverChecks } from "./server.ts"
-import { tokenChecks } from "./token.ts"
+import { serverChecks } from "./server-checks.ts"
+import { tokenChecks } from "./token-checks.ts"
 
 export const doctor: TokenCommand = (context) =>
   Effect.gen(function* () {
