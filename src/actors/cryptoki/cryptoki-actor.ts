@@ -6,7 +6,6 @@
 import { Duration, Effect } from "effect"
 import { type CryptokiProtocol, type KeySelector, requestTags } from "../../messages/cryptoki.ts"
 import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
-import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import { TokenActorFailed, type TokenRefusal, TokenUnavailable, UriNotUsable } from "../../messages/token-refusals.ts"
 import { type Behaviour, takesTurns } from "../../runtime/actor.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
@@ -44,7 +43,8 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
           withKeyOf(router, key, (tokenActor, asker) =>
             Effect.map(tokenActor.ref.ask("Choose", { asker: { ...asker, publicKey }, offered }, noLimit), (chosen) => {
               // Its signatures follow: they name this token, without listing all.
-              if (chosen.key.uri) router.byTokenUri.set(shownTokenPart(narrowed(router, chosen.key.uri)), tokenActor)
+              if (chosen.key.uri)
+                router.byTokenUri.set(shownTokenPart(router.tools.narrowed(chosen.key.uri)), tokenActor)
               return chosen
             })
           ),
@@ -63,7 +63,7 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
         DeleteKey: ({ key }) => deleteKey(router, key),
         ClearPinLatch: ({ token }) =>
           Effect.gen(function* () {
-            const found = yield* onlyTokenThere(router.listing, narrowed(router, token.uri))
+            const found = yield* onlyTokenThere(router.listing, router.tools.narrowed(token.uri ?? anyKey))
             return yield* clearLatch(router.latches, settings.latchDirectory, latchedToken(found))
           })
       }
@@ -75,12 +75,18 @@ type AskOf<A> = (tokenActor: TokenActorEntry, asker: Asker) => Effect.Effect<A, 
 
 /** As `toToken`, for a key: the refusal names another token that has it. */
 const withKeyOf = <A>(router: Router, key: KeySelector, ask: AskOf<A>): Effect.Effect<A, TokenRefusal> =>
-  Effect.catch(toToken(router, key, ask), (refusal) => namingOtherToken(router, narrowed(router, key.uri), refusal))
+  Effect.catch(toToken(router, key, ask), (refusal) =>
+    namingOtherToken(router, router.tools.narrowed(key.uri ?? anyKey), refusal)
+  )
 
 /** Forwards a request to the token actor of the token that the URI selects. */
-const toToken = <A>(router: Router, { uri, pin, client }: KeySelector, ask: AskOf<A>): Effect.Effect<A, TokenRefusal> =>
+const toToken = <A>(
+  router: Router,
+  { uri = anyKey, pin, client }: KeySelector,
+  ask: AskOf<A>
+): Effect.Effect<A, TokenRefusal> =>
   Effect.suspend(() => {
-    const asker = { uri: narrowed(router, uri), pin, client }
+    const asker = { uri: router.tools.narrowed(uri), pin, client }
     const known = router.byTokenUri.get(shownTokenPart(asker.uri))
     return Effect.flatMap(known ? Effect.succeed(known) : findTokenActor(router, asker.uri), (tokenActor) =>
       throughTokenActor(router, tokenActor, ask(tokenActor, asker))
@@ -94,15 +100,6 @@ const toOnlyToken = <A>(router: Router, token: KeySelector, ask: AskOf<A>): Effe
     const tokenActor = yield* tokenActorOf(router, yield* onlyTokenThere(router.listing, asker.uri))
     return yield* throughTokenActor(router, tokenActor, ask(tokenActor, asker))
   })
-
-/** The URI as the scope narrows it; the scope's attributes win. The same value each time, which prints its text once. */
-const narrowed = ({ tools, narrowedUris }: Router, uri: Pkcs11Uri = anyKey): Pkcs11Uri => {
-  const { scope } = tools.settings
-  if (scope === undefined) return uri
-  const known = narrowedUris.get(uri) ?? mergeScope(scope, uri).uri
-  narrowedUris.set(uri, known)
-  return known
-}
 
 const anyKey: Pkcs11Uri = {}
 

@@ -46,8 +46,6 @@ export interface Router {
   readonly tokenActors: Map<string, TokenActorEntry>
   /** By the printed token part of the URI. */
   readonly byTokenUri: BoundedMap<string, TokenActorEntry>
-  /** URIs within the scope, by the requested one. */
-  readonly narrowedUris: WeakMap<Pkcs11Uri, Pkcs11Uri>
   /** Where keys were found that a token did not have, by URI. */
   readonly onOtherToken: BoundedMap<string, { readonly at: number; readonly found: KeyOnOtherToken | undefined }>
   /** When the tokens were last listed because one was missing; monotonic milliseconds. */
@@ -80,7 +78,12 @@ export const makeRouter = (
     const hosts = yield* makeHosts(settings, deps.startHost ?? ((host) => startHost(host, limits)))
     const listing = yield* makeListing({ settings, hosts, task })
     return {
-      tools: { settings, latch: makePinLatch(latches, configured, publish), publish },
+      tools: {
+        settings,
+        narrowed: narrowedBy(settings.scope),
+        latch: makePinLatch(latches, configured, publish),
+        publish
+      },
       hosts,
       latches,
       listing,
@@ -95,11 +98,21 @@ export const makeRouter = (
       starting: Semaphore.makeUnsafe(1),
       tokenActors: new Map(),
       byTokenUri: new BoundedMap(rememberedUris),
-      narrowedUris: new WeakMap(),
       onOtherToken: new BoundedMap(rememberedUris),
       lookedAt: Number.NEGATIVE_INFINITY
     }
   })
+
+/** The scope's attributes win. The same value each time, which prints its text once. */
+const narrowedBy = (scope: Pkcs11Uri | undefined): TokenTools["narrowed"] => {
+  if (scope === undefined) return (uri) => uri
+  const known = new WeakMap<Pkcs11Uri, Pkcs11Uri>()
+  return (uri) => {
+    const narrowed = known.get(uri) ?? mergeScope(scope, uri).uri
+    known.set(uri, narrowed)
+    return narrowed
+  }
+}
 
 /** For commands that change a token: a conflict with the scope is refused, never adapted. */
 export const withinScope = (

@@ -102,6 +102,8 @@ export const pinMark = (pin: Redacted.Redacted<string>): PinMark => {
 /** What the token actors of one CryptokiActor share. */
 export interface TokenTools {
   readonly settings: CryptokiSettings
+  /** The URI as the scope narrows it. Keys are found by the text of what it returns. */
+  readonly narrowed: (uri: Pkcs11Uri) => Pkcs11Uri
   readonly latch: PinLatch
   readonly publish: Publish
 }

@@ -4,7 +4,6 @@
  */
 import { Effect, Result, type Scope } from "effect"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
-import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
 import { OutcomeUnknown, PinRejected, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import { type TimeLimits, timeLimits } from "../../../runtime/primitives/deadlines.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
@@ -126,7 +125,7 @@ const keyOf = (tools: TokenTools, connection: TokenConnection, session: TokenSes
     if (known) return Effect.succeed(known)
     return Effect.map(searchKey(tools, connection, uri, publicKey), (found) => {
       session.keys.set(wanted, found)
-      session.keys.set(shownUri(mergeScope(tools.settings.scope, found.reference).uri), found)
+      session.keys.set(shownUri(tools.narrowed(found.reference)), found)
       return found
     })
   })
