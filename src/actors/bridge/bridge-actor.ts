@@ -19,8 +19,8 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
 import { type CloudLimits, noLimits } from "./cloud-limits.ts"
 import { LoopGuard } from "./loop-guard.ts"
-import { makeRelay, type Relay } from "./relay.ts"
-import { type Direction, type Route, RouteCache } from "./route.ts"
+import { makeRelay, type Relay, type Route } from "./relay.ts"
+import type { Direction } from "./rules.ts"
 import { BridgeSide, type InFlightMessage } from "./side.ts"
 import type { LastSample } from "./traffic.ts"
 
@@ -79,7 +79,6 @@ interface Bridge {
   readonly health: ActorRef<HealthProtocol>
   readonly sides: Readonly<Record<Side, BridgeSide>>
   readonly relays: Readonly<Record<Direction, Relay>>
-  readonly routes: Readonly<Record<Direction, RouteCache>>
   readonly guard: LoopGuard
   readonly check: CloudCheck
   /** Messages the other side refuses, by direction. */
@@ -95,6 +94,8 @@ const makeBridge = Effect.fnUntraced(function* (
   const relay = (direction: Direction, from: Side, to: Side) =>
     makeRelay({
       direction,
+      rules: options.rules,
+      against: (direction === "outbound" ? (options.limits ?? noLimits) : noLimits).against,
       source: sides[from],
       target: sides[to],
       beforePublish: ({ message: { topic, payload }, comesBack }, now) => {
@@ -115,10 +116,6 @@ const makeBridge = Effect.fnUntraced(function* (
     health: peers.health,
     sides,
     relays,
-    routes: {
-      outbound: new RouteCache(options.rules, "outbound", (options.limits ?? noLimits).against),
-      inbound: new RouteCache(options.rules, "inbound")
-    },
     guard,
     check: new CloudCheck(options.check, sides),
     refused: { outbound: 0, inbound: 0 }
@@ -132,7 +129,7 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
   const batch: Array<InFlightMessage> = []
   const done: Array<number> = []
   for (const { delivery, message } of deliveries) {
-    const route = bridge.routes[direction].of(message.topic)
+    const route = bridge.relays[direction].routes.of(message.topic)
     const dropped = route && unfit(bridge.options, direction, message, route)
     if (side === "cloud" && route !== undefined)
       bridge.check.heard({ ...message, topic: route.topic }, origin.connection)

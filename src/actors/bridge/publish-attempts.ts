@@ -3,15 +3,21 @@
  * or permanently, or the one on which the broker disconnects.
  */
 import { Effect } from "effect"
+import type { BridgeRule } from "../../messages/bridge.ts"
 import type { FailedPublish, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
 import { monotonicNow, preciseNow } from "../../runtime/primitives/monotonic-time.ts"
 import { ShortLivedSet } from "../../runtime/primitives/short-lived.ts"
+import type { CloudLimits } from "./cloud-limits.ts"
 import { PoisonMessages } from "./poison-messages.ts"
+import type { Direction } from "./rules.ts"
 import type { Batch, BridgeSide, InFlightMessage } from "./side.ts"
 import { Traffic } from "./traffic.ts"
 
 export interface RelayOptions {
-  readonly direction: "outbound" | "inbound"
+  readonly direction: Direction
+  readonly rules: ReadonlyArray<BridgeRule>
+  /** Reason for which the target would refuse a topic. */
+  readonly against: CloudLimits["against"]
   readonly source: BridgeSide
   readonly target: BridgeSide
   /** Called once before a message is published, and again after `afterRefusal`. */

@@ -1,5 +1,5 @@
 /**
- * Forwards the messages of one direction: in order, several batches at a time, each message acknowledged to its source only
+ * Forwards the messages of one direction: each on its route, in order, several batches at a time, each message acknowledged to its source only
  * after the target acknowledged it. A batch contains messages received together; it is published and acknowledged together.
  * Batches do not wait for each other here: the window of the link they came on bounds those in flight.
  *
@@ -7,11 +7,14 @@
  * those on which a broker disconnects, are held back for a while. QoS 0 is sent once.
  */
 import { Clock, Deferred, Effect, FiberSet, type Scope } from "effect"
+import type { CloudRule } from "../../messages/bridge.ts"
+import { BoundedMap } from "../../runtime/primitives/bounded-map.ts"
 import { endsWithin } from "../../runtime/primitives/ends-within.ts"
 import { monotonicNow, preciseMs, preciseNow } from "../../runtime/primitives/monotonic-time.ts"
 import { wallMs } from "../../runtime/primitives/wall-time.ts"
 import { spanned } from "../../runtime/span.ts"
 import { PublishAttempts, type RelayOptions, type Selection } from "./publish-attempts.ts"
+import { isTopic, targetTopic } from "./rules.ts"
 import type { Batch, InFlightMessage } from "./side.ts"
 import type { Traffic } from "./traffic.ts"
 
@@ -26,6 +29,7 @@ type Start = (batch: Effect.Effect<void>) => void
 
 export class Relay {
   readonly traffic: Traffic
+  readonly routes: RouteCache
   private readonly options: RelayOptions
   private readonly inFlight: FiberSet.FiberSet<void, never>
   private readonly start: Start
@@ -36,6 +40,7 @@ export class Relay {
     this.options = options
     this.attempts = new PublishAttempts(options)
     this.traffic = this.attempts.traffic
+    this.routes = new RouteCache(options)
     this.inFlight = inFlight
     this.start = start
   }
@@ -173,3 +178,40 @@ const spanAttributes = (direction: string, { messages }: Batch) => ({
   "messaging.message.body.size": messages.reduce((sum, { message }) => sum + message.payload.length, 0),
   "tedge.bridge.direction": direction
 })
+
+export interface Route {
+  readonly topic: string
+  /** False: not a valid topic to publish on. */
+  readonly isTopic: boolean
+  /** Whether the broker returns it to us, and we would forward it to its source. */
+  readonly comesBack: boolean
+  /** Reason for which the other side would refuse it. */
+  readonly against: CloudRule | undefined
+}
+
+/** The routes of one direction, cached: devices use the same few topics again and again. */
+class RouteCache {
+  private readonly options: RelayOptions
+  private readonly known = new BoundedMap<string, Route | undefined>(500)
+
+  constructor(options: RelayOptions) {
+    this.options = options
+  }
+
+  of(from: string): Route | undefined {
+    const known = this.known.get(from)
+    if (known !== undefined || this.known.has(from)) return known
+    const route = this.find(from)
+    this.known.set(from, route)
+    return route
+  }
+
+  private find(from: string): Route | undefined {
+    const { rules, direction, against } = this.options
+    const topic = targetTopic(rules, direction, from)
+    if (topic === undefined) return undefined
+    const back = targetTopic(rules, direction === "outbound" ? "inbound" : "outbound", topic)
+    const comesBack = back !== undefined && targetTopic(rules, direction, back) === topic
+    return { topic, isTopic: isTopic(topic), comesBack, against: against(topic) }
+  }
+}

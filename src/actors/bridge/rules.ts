@@ -1,5 +1,6 @@
 /**
- * The topics of each cloud: a table of rules with the topic's common part and its prefix on either side.
+ * The topics of each cloud: a table of rules with the topic's common part and its prefix on either side; and the topic that
+ * they give for another.
  *
  * A filter's `+` is one level, `#` the parent and everything below it; neither matches a first level that begins with
  * `$`. Sources: thin-edge, built-in bridge rules for c8y (mqtt-core), aws and az; MQTT 3.1.1, 4.7.
@@ -125,6 +126,28 @@ export const rulesForAzure = (topicPrefix: string, deviceId: string): ReadonlyAr
 export const neededForAzure = (topicPrefix: string, deviceId: string): ReadonlyArray<string> => [
   `${topicPrefix}/messages/events/#`,
   `devices/${deviceId}/messages/devicebound/#`
+]
+
+export type Direction = BridgeRule["direction"]
+
+/**
+ * The topic on the other side: the first matching rule decides, as in thin-edge's bridge. Undefined: no rule, or nothing left
+ * of the topic below the prefix.
+ */
+export const targetTopic = (
+  rules: ReadonlyArray<BridgeRule>,
+  direction: Direction,
+  topic: string
+): string | undefined => {
+  const rule = rules.find((one) => one.direction === direction && matchesFilter(one.filter, topic))
+  if (rule === undefined || !topic.startsWith(rule.strip)) return undefined
+  const target = rule.add + topic.slice(rule.strip.length)
+  return target === "" ? undefined : target
+}
+
+/** Subscriptions on the side where messages of this direction come from. */
+export const filtersOf = (rules: ReadonlyArray<BridgeRule>, direction: Direction): ReadonlyArray<string> => [
+  ...new Set(rules.filter((rule) => rule.direction === direction).map((rule) => rule.filter))
 ]
 
 export const matchesFilter = (filter: string, topic: string): boolean => {

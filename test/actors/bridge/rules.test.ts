@@ -1,12 +1,13 @@
 /** The tables of topic rules, as thin-edge has them. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { filtersOf, targetTopic } from "../../../src/actors/bridge/route.ts"
 import {
   type CumulocityRules,
+  filtersOf,
   rulesForAws,
   rulesForAzure,
-  rulesForCumulocity
+  rulesForCumulocity,
+  targetTopic
 } from "../../../src/actors/bridge/rules.ts"
 
 const cumulocity = (overrides: Partial<CumulocityRules> = {}) =>

@@ -6,15 +6,16 @@
 import { Effect } from "effect"
 import type { BridgeOptions } from "../../../actors/bridge/bridge-actor.ts"
 import { limitsOf } from "../../../actors/bridge/cloud-limits.ts"
-import { filtersOf, targetTopic } from "../../../actors/bridge/route.ts"
 import {
+  filtersOf,
   matchesFilter,
   neededForAws,
   neededForAzure,
   neededForCumulocity,
   rulesForAws,
   rulesForAzure,
-  rulesForCumulocity
+  rulesForCumulocity,
+  targetTopic
 } from "../../../actors/bridge/rules.ts"
 import type { Auth } from "../../../actors/connect/cloud-connection.ts"
 import { clouds } from "../../../actors/connect/clouds.ts"
