@@ -14,7 +14,7 @@ import { giveSocket } from "../../platform/files/given-files.ts"
 import { makeDirectory } from "../../platform/files/make-directory.ts"
 import { listenUnix } from "../../platform/native/unix-addon.ts"
 import { isServed } from "../../platform/sockets/frame-exchange.ts"
-import { longestUnixPath } from "../../platform/sockets/unix-path.ts"
+import { longestUnixPath } from "../../platform/sockets/socket-io.ts"
 import { type Listen, listenFailed, listening, listenReason } from "./listening.ts"
 
 interface SocketPathSpec {

@@ -10,7 +10,7 @@ import { dirname } from "node:path"
 import { Effect, type Scope } from "effect"
 import { makeDirectory } from "../files/make-directory.ts"
 import { codeOf } from "../process/error-code.ts"
-import { dialUnix, unixPathFault } from "./unix-path.ts"
+import { dialUnix, unixPathFault } from "./socket-io.ts"
 
 /** The response to a line, without line end; undefined: closes the connection. */
 type AnswerLine = (line: string, client: LineClient) => Effect.Effect<string | undefined>

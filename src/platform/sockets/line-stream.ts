@@ -1,7 +1,7 @@
 /** Sends a line over a UNIX socket and receives lines until it closes; then reconnects and sends it again. */
 import type { Socket } from "node:net"
 import { codeOf } from "../process/error-code.ts"
-import { dialUnix } from "./unix-path.ts"
+import { dialUnix } from "./socket-io.ts"
 
 interface LineStream {
   readonly path: string

@@ -1,12 +1,49 @@
 /**
- * Whole messages over stream sockets: reads until the peer shuts down writing; writes a message and shuts down.
+ * Other programs' UNIX sockets: dials one by its path, and sends and receives whole messages: reads until the peer shuts down
+ * writing; writes a message and shuts down. Interrupting does not destroy the socket; `connectUnix` does so when its scope closes.
  *
- * Interrupting these does not destroy the socket; `connectUnix` does so when its scope closes.
+ * Node 20 truncates a path that is too long, and would use another file. Source: unix(7), `sun_path`.
  */
-import type { Socket } from "node:net"
+import { lstatSync, statSync } from "node:fs"
+import { connect, type NetConnectOpts, Socket } from "node:net"
+import { dirname } from "node:path"
 import { Data, Effect, type Scope } from "effect"
 import { errorCode } from "../process/error-code.ts"
-import { dialUnix } from "./unix-path.ts"
+
+/** sockaddr_un has 108 bytes, the last of them for the end. */
+export const longestUnixPath = 107
+
+/** Undefined: it fits. */
+export const unixPathFault = (path: string): Error | undefined => {
+  const size = Buffer.byteLength(path)
+  if (size <= longestUnixPath) return undefined
+  const text = `the path has ${size} bytes; the maximum is ${longestUnixPath}`
+  return Object.assign(new Error(text), { code: "ENAMETOOLONG" })
+}
+
+/** As `connect` of Node; fails with ENAMETOOLONG if the path does not fit. */
+export const dialUnix = (path: string, options: Pick<NetConnectOpts, "allowHalfOpen"> = {}): Socket => {
+  const fault = unixPathFault(path)
+  return fault === undefined ? connect({ path, ...options }) : new Socket().destroy(fault)
+}
+
+/**
+ * User id of a socket's owner, if not in `trusted`; undefined: trusted, or no socket. In a world-writable directory the first
+ * process to bind the path listens, not necessarily the service.
+ */
+export const foreignOwner = (socketPath: string, trusted: ReadonlySet<number>): number | undefined => {
+  try {
+    if ((statSync(dirname(socketPath)).mode & othersWrite) === 0) return undefined
+    // Of a symlink itself: its owner chooses the target.
+    const { uid } = lstatSync(socketPath)
+    return trusted.has(uid) ? undefined : uid
+  } catch {
+    // No socket, or not accessible: connecting reports why.
+    return undefined
+  }
+}
+
+const othersWrite = 0o002
 
 /** The message was not completely sent or received. */
 export class SocketFailed extends Data.TaggedError("SocketFailed")<{

@@ -14,8 +14,8 @@ import {
   type TokenRefusal
 } from "../../../messages/token-refusals.ts"
 import type { Frame, FrameTag } from "../../../messages/wire/frame1.ts"
-import { foreignOwner } from "../../../platform/sockets/foreign-socket.ts"
 import { exchangeFrame } from "../../../platform/sockets/frame-exchange.ts"
+import { foreignOwner } from "../../../platform/sockets/socket-io.ts"
 
 /** Time limit of the service, in milliseconds. Longer than its own limits, so that its reason arrives. */
 export interface SocketLimits {

@@ -2,7 +2,7 @@
 import { chmodSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
-import { foreignOwner } from "../../../src/platform/sockets/foreign-socket.ts"
+import { foreignOwner } from "../../../src/platform/sockets/socket-io.ts"
 import { tempDir } from "../../support/temp-dir.ts"
 
 let dir: string
