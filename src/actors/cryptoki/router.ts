@@ -29,7 +29,7 @@ import { type LatchStore, latchStore } from "./pin/latch-store.ts"
 import { makePinLatch } from "./pin/pin-latch.ts"
 import { matchable, shownTokenPart, type Token, tokenIdentity, tokenName, tokenUri } from "./pkcs11/token-facts.ts"
 import { type CryptokiSettings, type Publish, requestMailbox } from "./settings.ts"
-import { type Asker, makeTokenConnection, type TokenTools } from "./token/session.ts"
+import { type Asker, makeTokenConnection, narrowedBy, type TokenTools } from "./token/session.ts"
 import { type TokenProtocol, tokenActorBehaviour } from "./token/token-actor.ts"
 
 export interface Router {
@@ -102,17 +102,6 @@ export const makeRouter = (
       lookedAt: Number.NEGATIVE_INFINITY
     }
   })
-
-/** The scope's attributes win. The same value each time, which prints its text once. */
-const narrowedBy = (scope: Pkcs11Uri | undefined): TokenTools["narrowed"] => {
-  if (scope === undefined) return (uri) => uri
-  const known = new WeakMap<Pkcs11Uri, Pkcs11Uri>()
-  return (uri) => {
-    const narrowed = known.get(uri) ?? mergeScope(scope, uri).uri
-    known.set(uri, narrowed)
-    return narrowed
-  }
-}
 
 /** For commands that change a token: a conflict with the scope is refused, never adapted. */
 export const withinScope = (

@@ -11,6 +11,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { Effect, Redacted, Semaphore } from "effect"
 import type { ClientId } from "../../../messages/cryptoki.ts"
 import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
+import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
 import { tokenFamily } from "../../../messages/token-family.ts"
 import { type LoginDelayed, PinMissing, PinRejected } from "../../../messages/token-refusals.ts"
 import { BoundedMap } from "../../../runtime/primitives/bounded-map.ts"
@@ -106,6 +107,17 @@ export interface TokenTools {
   readonly narrowed: (uri: Pkcs11Uri) => Pkcs11Uri
   readonly latch: PinLatch
   readonly publish: Publish
+}
+
+/** The scope's attributes win. The same value each time, which prints its text once. */
+export const narrowedBy = (scope: Pkcs11Uri | undefined): TokenTools["narrowed"] => {
+  if (scope === undefined) return (uri) => uri
+  const known = new WeakMap<Pkcs11Uri, Pkcs11Uri>()
+  return (uri) => {
+    const narrowed = known.get(uri) ?? mergeScope(scope, uri).uri
+    known.set(uri, narrowed)
+    return narrowed
+  }
 }
 
 /** Who asks, and the PIN of the request, if any. A `pin-value` in the URI takes precedence over it. */
