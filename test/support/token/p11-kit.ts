@@ -43,7 +43,7 @@ export const p11KitServer = async (remoted: RemotedModule): Promise<Remoting> =>
   for (const startedAt = performance.now(); !existsSync(socket); await pause(20))
     if (server.exitCode !== null || server.pid === undefined || performance.now() - startedAt > 60_000) {
       await cleanup()
-      throw new Error("p11-kit server did not start within 10 s; is p11-kit installed?")
+      throw new Error("p11-kit server did not start within a minute; is p11-kit installed?")
     }
   return { modulePath, env: { P11_KIT_SERVER_ADDRESS: `unix:path=${socket}` }, cleanup }
 }

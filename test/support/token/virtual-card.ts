@@ -52,7 +52,7 @@ export const virtualCard = async (options: PivCardOptions): Promise<VirtualCard>
   for (const startedAt = performance.now(); !existsSync(pcscdSocket) || sockets.size < servers.length; await pause(20))
     if (performance.now() - startedAt > 60_000) {
       await cleanup()
-      throw new Error("pcscd did not start within 30 s")
+      throw new Error("pcscd did not start within a minute")
     }
   return { modulePath: here(modulePaths), env: { OPENSC_CONF: join(dir, "opensc.conf") }, cleanup }
 }
