@@ -98,7 +98,7 @@ static void *run(void *argument) {
   log_in(session);
   CK_OBJECT_HANDLE key = original ? 0 : find_key(session);
   if (original) module->C_CloseSession(session);
-  while (now_ns() < end_ns) {
+  do { /* one at least */
     if (original) {
       session = open_session();
       log_in(session);
@@ -107,7 +107,7 @@ static void *run(void *argument) {
       module->C_CloseSession(session);
     } else sign(session, key);
     (*count)++;
-  }
+  } while (now_ns() < end_ns);
   return NULL;
 }
 
