@@ -1,5 +1,4 @@
 /** Shared by the certificate commands: settings, key, subject. */
-import type { KeyObject } from "node:crypto"
 import { existsSync } from "node:fs"
 import { Effect, Redacted } from "effect"
 import { CommonNameInvalid, SameFile } from "../../../messages/certificate.ts"
@@ -86,17 +85,15 @@ export const checkedName = (name: string): Effect.Effect<string, CommonNameInval
 }
 
 /** The key in the token, or the key file. */
-export const presentKey = ({ actors }: CommandContext, { device, usesToken }: CertSettings) =>
-  usesToken
-    ? Effect.flatMap(certifiedKey(device), (certified) => tokenKey(actors.cryptoki, device.key, certified))
-    : fileKey(device.keyPath)
-
-/** Public key of the current certificate; undefined: no readable certificate. */
-const certifiedKey = ({ certPath }: DeviceSettings): Effect.Effect<KeyObject | undefined> =>
-  readCertificate(certPath).pipe(
-    Effect.map(({ device }) => device.publicKey),
+export const presentKey = ({ actors }: CommandContext, { device, usesToken }: CertSettings) => {
+  if (!usesToken) return fileKey(device.keyPath)
+  // Undefined: no readable certificate.
+  const certified = readCertificate(device.certPath).pipe(
+    Effect.map((read) => read.device.publicKey),
     Effect.orElseSucceed(() => undefined)
   )
+  return Effect.flatMap(certified, (publicKey) => tokenKey(actors.cryptoki, device.key, publicKey))
+}
 
 /** As `presentKey`, but creates a missing key file, unless the command writes another file there next. */
 export const keyForRequest = (context: CommandContext, of: CertSettings, written: Written) =>

@@ -36,18 +36,16 @@ export const writeText = (
   content: string
 ): Effect.Effect<void, FileExists | FileNotWritten> =>
   Effect.suspend((): Effect.Effect<void, FileExists | FileNotWritten> => {
-    if (holdsPrivateKey(textAt(path))) return Effect.fail(new FileExists({ path, role: "key" }))
+    const text = textAt(path)
+    if (holdsPrivateKey(text)) return Effect.fail(new FileExists({ path, role: "key" }))
     if (isStream(path) || targetAt(path)?.isDirectory()) return replaceText(path, content)
     const owner = ownerIn(configDir)
-    if (isForeignFile(path, owner)) return Effect.fail(new FileExists({ path, role: "other" }))
+    // The path may come from settings that the services' user writes: root must not lose a file by it.
+    const isForeign = owner !== undefined && targetAt(path)?.uid !== owner.uid
+    if (isForeign && text !== "" && !text.includes("-----BEGIN "))
+      return Effect.fail(new FileExists({ path, role: "other" }))
     return Effect.andThen(makeDirectory(configDir, path), replaceText(path, content, { owner, givenWithin: configDir }))
   })
-
-/** The path may come from settings that the services' user writes: root must not lose a file by it. */
-const isForeignFile = (path: string, owner: Owner | undefined): boolean => {
-  const text = textAt(path)
-  return owner !== undefined && targetAt(path)?.uid !== owner.uid && text !== "" && !text.includes("-----BEGIN ")
-}
 
 /** Replaces the file, world-readable. A file that is not regular (`/dev/stdout`, a pipe) is written to instead. */
 export const replaceText = (

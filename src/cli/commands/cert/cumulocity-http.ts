@@ -10,7 +10,7 @@ import { readTrusted } from "../../../actors/mqtt/dial/credentials.ts"
 import { EnrolmentResponseInvalid, HostInvalid, HttpRefused } from "../../../messages/certificate.ts"
 import { neededSetting } from "../../../messages/config.ts"
 import { parseHostPort, printHostPort } from "../../../messages/settings/host-port.ts"
-import type { CloudSettings, HostPort } from "../../../messages/settings/resolved-settings.ts"
+import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 import { type HttpsRequest, httpsRequest, type RequestProxy, shownUrl } from "../../../platform/network/https-client.ts"
 import { deviceCertificate } from "../../../platform/tls/device-certificate.ts"
 import type { TrustStore } from "../../../platform/tls/trust-store.ts"
@@ -36,14 +36,10 @@ export const cloudHttp = (settings: CloudSettings, host: string | undefined) =>
     const http =
       host === undefined
         ? yield* neededSetting(`${settings.cloud.prefix}.url`, settings.cloud.http)
-        : yield* hostOption("--url", host)
+        : parseHostPort(host, 443)
+    if (typeof http === "string") return yield* new HostInvalid({ option: "--url", text: host ?? "" })
     return { origin: `https://${printHostPort(http)}`, trusted, proxy: settings.proxy } satisfies CloudHttp
   })
-
-const hostOption = (option: string, text: string): Effect.Effect<HostPort, HostInvalid> => {
-  const parsed = parseHostPort(text, 443)
-  return typeof parsed === "string" ? Effect.fail(new HostInvalid({ option, text })) : Effect.succeed(parsed)
-}
 
 /** `withinMs`: a shorter limit than the default. */
 export const enrol = (http: CloudHttp, request: string, login: Login, withinMs: number) =>

@@ -37,7 +37,10 @@ export const withDeviceToken = <A, E extends { readonly _tag: string }>(
     new AccessTokenMissing({ words: profile === undefined ? "c8y" : `c8y --profile ${profile}`, cause })
   const wait = { title: "waiting for an access token from the cloud", limitMs: answerWithinMs }
   return Effect.gen(function* () {
-    const heard = yield* whileWaiting(terminal, wait, tokenOfMapper(settings))
+    const asked = checkCloudOnce(serviceSocketPath(settings.run.path, bridgeService(settings).unit), answerWithinMs)
+    // Undefined: no mapper of ours runs, or the cloud sends no token.
+    const answer = yield* whileWaiting(terminal, wait, asked)
+    const heard = answer?.ok === true ? tokenIn(Buffer.from(answer.payload, "base64")) : undefined
     if (heard !== undefined) return yield* use(heard)
     const { next, close } = tokensOfBroker(actors.localBroker, settings, missing)
     return yield* Effect.ensuring(
@@ -56,14 +59,6 @@ export const withDeviceToken = <A, E extends { readonly _tag: string }>(
       close
     )
   })
-}
-
-/** Undefined: no mapper of ours runs, or the cloud sends no token. */
-const tokenOfMapper = (settings: CloudSettings): Effect.Effect<Token | undefined> => {
-  const asked = checkCloudOnce(serviceSocketPath(settings.run.path, bridgeService(settings).unit), answerWithinMs)
-  return Effect.map(asked, (answer) =>
-    answer?.ok === true ? tokenIn(Buffer.from(answer.payload, "base64")) : undefined
-  )
 }
 
 /** `next` sends the request on its first call; each further call waits for another token. */

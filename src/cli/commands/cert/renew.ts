@@ -8,7 +8,6 @@ import { Effect } from "effect"
 import { NotSelfSigned, NotSupportedByCloud, pendingPath } from "../../../messages/certificate.ts"
 import { cloudWords, trustHint } from "../../../messages/explain/cloud-hints.ts"
 import { OptionsExclude } from "../../../messages/hsm.ts"
-import type { TargetCloud } from "../../../messages/mqtt.ts"
 import { commonNameOf } from "../../../platform/tls/device-certificate.ts"
 import { certificationRequest, type Subject, selfSignedCertificate } from "../../../platform/tls/x509.ts"
 import { dateNow } from "../../../runtime/primitives/wall-time.ts"
@@ -29,12 +28,6 @@ import { certificateText } from "./certificate-text.ts"
 import { givenRequest, keepRequest } from "./create-csr.ts"
 import { cloudHttp, leafFor, reenrol } from "./cumulocity-http.ts"
 import { withDeviceToken } from "./device-token.ts"
-
-/** Without a cloud: the cloud that offers renewal. */
-const unknownHint = (cloud: TargetCloud | undefined): string =>
-  cloud === undefined || cloud.name === "c8y"
-    ? `tedge cert upload ${cloudWords(cloud ?? { name: "c8y", profile: undefined })}`
-    : trustHint(cloud)
 
 export const renewCertificate: TokenCommand = (context) =>
   Effect.gen(function* () {
@@ -57,7 +50,12 @@ export const renewCertificate: TokenCommand = (context) =>
     yield* writeCertificate(of, path, renewed.text)
     yield* terminal.line(`Certificate renewed successfully: ${path}`)
     const cloud = input.cloud && { name: input.cloud.cloud, profile: input.cloud.profile ?? undefined }
-    if (ca === "self-signed") yield* terminal.line(`    the cloud does not know it yet: ${unknownHint(cloud)}`)
+    if (ca === "self-signed") {
+      // Without a cloud: the cloud that offers renewal.
+      const upload = `tedge cert upload ${cloudWords(cloud ?? { name: "c8y", profile: undefined })}`
+      const hint = cloud === undefined || cloud.name === "c8y" ? upload : trustHint(cloud)
+      yield* terminal.line(`    the cloud does not know it yet: ${hint}`)
+    }
     const words = cloud === undefined ? "" : ` ${cloudWords(cloud)}`
     yield* terminal.line(`    the new certificate is used after: tedge reconnect${words}`)
     const now = yield* dateNow

@@ -95,6 +95,9 @@ export const readServerSettings = (
     const host = values.tokenAsRoot ? { account: undefined } : hostUser(settings.configDir, user)
     if ("failure" in host) return yield* Effect.fail(host.failure)
     const pin = unread === undefined ? yield* servicePin(settings, values) : undefined
+    const group = values.socketGroup === undefined ? undefined : groupId(values.socketGroup)
+    if (values.socketGroup !== undefined && group === undefined)
+      return yield* new GroupUnknown({ name: values.socketGroup })
     return {
       configDir: settings.configDir,
       serviceUser: user,
@@ -103,7 +106,7 @@ export const readServerSettings = (
       modulePath: modulePath ?? "",
       socketPath: settings.cryptoki.socketPath,
       socketMode: values.socketMode,
-      socketGroup: yield* groupOf(values.socketGroup),
+      socketGroup: group,
       runPath: settings.run.path,
       metricsFile: values.metricsFile,
       logLevel: values.logLevel,
@@ -199,11 +202,6 @@ const ownTable = (path: string) => {
 }
 
 const tableIn = (tree: TomlTable | undefined): TomlTable => (isTable(tree?.p11_server) ? tree.p11_server : {})
-
-const groupOf = (name: string | undefined): Effect.Effect<number | undefined, GroupUnknown> => {
-  const id = name === undefined ? undefined : groupId(name)
-  return name !== undefined && id === undefined ? Effect.fail(new GroupUnknown({ name })) : Effect.succeed(id)
-}
 
 /**
  * Precedence: option, variable, systemd credential, files; at each of these the PIN itself before a file with it, and in

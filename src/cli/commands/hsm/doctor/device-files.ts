@@ -61,13 +61,15 @@ export const serviceFileChecks = ({ pass, fail }: Examination, settings: CloudSe
   const notes = closedToServices(user, serviceFiles(settings)).map(({ path, note }) => explainFileNote(path, note))
   return notes.length === 0
     ? pass("files of the services", `'${user.name}' may read settings and certificates`)
-    : Effect.forEach(notes, (text) => fail("files of the services", sentenceAndFix(text)), { discard: true })
-}
-
-/** In the form used in logs: the problem, a semicolon, the command that fixes it. */
-const sentenceAndFix = (text: string) => {
-  const at = text.lastIndexOf("; ")
-  return { error: text.slice(0, at), hint: text.slice(at + 2) }
+    : Effect.forEach(
+        notes,
+        (text) => {
+          // In the form used in logs: the problem, a semicolon, the command that fixes it.
+          const at = text.lastIndexOf("; ")
+          return fail("files of the services", { error: text.slice(0, at), hint: text.slice(at + 2) })
+        },
+        { discard: true }
+      )
 }
 
 /** An image of a connected device, running on another machine. No output for a device that was never connected. */
