@@ -3,9 +3,9 @@ import { chownSync, lchownSync, mkdirSync, readFileSync, symlinkSync, writeFileS
 import { join } from "node:path"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
-import { replaceCertificate } from "../../../src/actors/connect/steps/promote-certificate.ts"
-import { tempDir } from "../../support/temp-dir.ts"
-import { isRoot } from "../../support/test-user.ts"
+import { replaceCertificate } from "../../../../src/actors/connect/steps/promote-certificate.ts"
+import { tempDir } from "../../../support/temp-dir.ts"
+import { isRoot } from "../../../support/test-user.ts"
 
 const certificate = (base64: string) => `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`
 const key = "-----BEGIN PRIVATE KEY-----\nZ2VoZWlt\n-----END PRIVATE KEY-----\n"
