@@ -11,13 +11,8 @@ import { withoutValues } from "../reason.ts"
 import type { Cell } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
 
-interface Hop {
-  readonly context: Context.Context<never>
-  readonly end: (exit: Exit.Exit<unknown, unknown>) => void
-}
-
 /** Records the message's tag, never its payload; for an answer only that there was one, for a refusal its tag. */
-export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envelope: Envelope): Hop => {
+export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envelope: Envelope) => {
   const context = Context.add(actor.context, CurrentDeadline, envelope.deadline)
   if (!actor.cache.tracerEnabled) return { context, end: () => undefined }
   const tracer = actor.cache.tracer ?? Tracer.nativeTracer
@@ -36,7 +31,7 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
   span.attribute("message", envelope.tag)
   return {
     context: Context.add(context, Tracer.ParentSpan, span),
-    end: (exit) => span.end(spanEnds(cell.clock, time), withoutValues(exit))
+    end: (exit: Exit.Exit<unknown, unknown>) => span.end(spanEnds(cell.clock, time), withoutValues(exit))
   }
 }
 
