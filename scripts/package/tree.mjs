@@ -55,14 +55,11 @@ const launcher = (script, bundle) => `#!/bin/sh
 # With the Node of the package tedge-actors-node where that is installed, else with Debian's.
 node=/usr/lib/tedge-actors-node/bin/node
 [ -x "$node" ] || node=/usr/bin/node
-${startOf[bundle] ?? 'exec "$node"'} ${script} "$@"
+${bundle === "tedge" ? 'exec "$node"' : `${malloc} exec "$node" --v8-pool-size=1`} ${script} "$@"
 `
 
-/** As in bin/. */
-const startOf = {
-  "tedge-mapper": 'MALLOC_ARENA_MAX=1 GLIBC_TUNABLES=glibc.malloc.tcache_count=0 exec "$node" --v8-pool-size=1',
-  "tedge-p11-server": 'MALLOC_ARENA_MAX=1 exec "$node" --v8-pool-size=1'
-}
+/** Of services, as in bin/. */
+const malloc = "MALLOC_ARENA_MAX=1 GLIBC_TUNABLES=glibc.malloc.tcache_count=0"
 
 /** Units as they are; drop-ins are copied from /usr/share by who needs them. */
 const writeUnits = (put, packaging, product) => {

@@ -32,7 +32,7 @@ const withheld: ReadonlySet<string> = new Set([
   // These load foreign code into every program. LD_LIBRARY_PATH is for a module's own libraries, and is passed on.
   "LD_PRELOAD",
   "LD_AUDIT",
-  // For one process, ours (sd_notify(3), sd_watchdog_enabled(3), systemd.exec(5); malloc of a mapper).
+  // For one process, ours (sd_notify(3), sd_watchdog_enabled(3), systemd.exec(5); malloc of a service).
   "NOTIFY_SOCKET",
   "GLIBC_TUNABLES",
   "CREDENTIALS_DIRECTORY"
