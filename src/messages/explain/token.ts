@@ -276,11 +276,11 @@ const explainModule = (failure: ModuleNotLoaded): Explanation => {
       if (failure.user !== undefined)
         return {
           error: `the services' user '${failure.user}' cannot load the npm package pkcs11js${inBrackets(failure.detail)}`,
-          hint: "if it is installed, check that this user may read its directory and those above; else: npm rebuild pkcs11js"
+          hint: "if it is installed, check that this user may read its directory and those above; else install this program again, with python3, make and g++"
         }
       return {
         error: `the npm package pkcs11js is not installed or could not be built${inBrackets(failure.detail)}`,
-        hint: "install python3, make and g++, then: npm rebuild pkcs11js; or use tedge-p11-server: tedge config set device.cryptoki.mode socket"
+        hint: "install python3, make and g++, then install this program again (npm ci in a clone; npm install -g --allow-scripts=tedge-actors,pkcs11js); or use tedge-p11-server: tedge config set device.cryptoki.mode socket"
       }
     case "other":
       return { error: `${start}${inBrackets(failure.detail)}`, hint: check }
