@@ -132,7 +132,7 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
     const route = bridge.relays[direction].routes.of(message.topic)
     const dropped = route && unfit(bridge.options, direction, message, route)
     if (side === "cloud" && route !== undefined)
-      bridge.check.heard({ ...message, topic: route.topic }, origin.connection)
+      bridge.check.received({ ...message, topic: route.topic }, origin.connection)
     if (route === undefined || (route.comesBack && bridge.guard.isEcho({ side, ...message }, now))) done.push(delivery)
     else if (dropped === undefined)
       batch.push({ delivery, message: { ...message, topic: route.topic }, comesBack: route.comesBack })

@@ -33,7 +33,7 @@ export class CloudCheck {
   }
 
   /** A message from the cloud on this connection. */
-  heard(message: MqttMessage, connection: number): void {
+  received(message: MqttMessage, connection: number): void {
     if (message.retain) return
     for (const { connection: wanted, id, answer } of this.waiting) {
       if (wanted !== connection) continue

@@ -18,7 +18,7 @@ import { pinnedUri } from "./uri-pin.ts"
 type Change = SettingSelector & { readonly value: Redacted.Redacted<string> }
 
 export const setSetting = (place: ConfigPlace, writing: ConfigWriting, change: Change) =>
-  tellingNoEffect(
+  reportingNoEffect(
     place,
     change,
     changeSetting(place, writing, change, (name) => {
@@ -27,7 +27,7 @@ export const setSetting = (place: ConfigPlace, writing: ConfigWriting, change: C
     })
   )
 
-const tellingNoEffect = (
+const reportingNoEffect = (
   place: ConfigPlace,
   { key, profile, value }: Change,
   change: Effect.Effect<Warned, WriteRefusal>
@@ -54,7 +54,7 @@ export const checkWritable = (
   })
 
 export const addToSetting = (place: ConfigPlace, writing: ConfigWriting, change: Change) =>
-  tellingNoEffect(
+  reportingNoEffect(
     place,
     change,
     changeSetting(place, writing, change, (name, open) =>

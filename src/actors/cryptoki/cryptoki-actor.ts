@@ -56,8 +56,8 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
         CreateKey: ({ token, ...order }) =>
           toOnlyToken(router, token, ({ ref, creating }, asker) =>
             creating.withPermit(ref.ask("CreateKey", { asker, order }, noLimit))
-          ).pipe(Effect.tap(() => tellOutdated(router))),
-        InitToken: ({ token, ...order }) => Effect.tap(initToken(router, token, order), () => tellOutdated(router)),
+          ).pipe(Effect.tap(() => markOutdated(router))),
+        InitToken: ({ token, ...order }) => Effect.tap(initToken(router, token, order), () => markOutdated(router)),
         ChangePin: ({ token, ...order }) =>
           toOnlyToken(router, token, ({ ref }, asker) => ref.ask("ChangePin", { asker, order }, noLimit)),
         DeleteKey: ({ key }) => deleteKey(router, key),
@@ -142,7 +142,7 @@ const deleteKey = (router: Router, key: KeySelector) => {
 }
 
 /** Hosts of other token actors may have read their tokens before this. */
-const tellOutdated = (router: Router): Effect.Effect<void> =>
+const markOutdated = (router: Router): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* router.listing.forget
     // A token actor that accepts no messages has nothing to clear.

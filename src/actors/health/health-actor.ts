@@ -78,8 +78,8 @@ export const healthBehaviour = (
             const isAsked = deliveries.some(({ message }) => service?.topics.healthChecks.includes(message.topic))
             if (service !== undefined && isAsked) yield* publishService([yield* up(service)])
             for (const { message } of deliveries) {
-              if (asker) yield* asker.heard(message)
-              if (document) yield* document.heard(message)
+              if (asker) yield* asker.received(message)
+              if (document) yield* document.received(message)
             }
             const done = deliveries.map(({ delivery }) => delivery)
             yield* Effect.ignore(peers.serviceLink.tell("Acknowledge", { deliveries: done }))

@@ -35,7 +35,7 @@ export class OtherMapper {
     if (this.own.length > ownRemembered) this.own.shift()
   }
 
-  heard({ topic, payload, retain }: MqttMessage, now: number): void {
+  received({ topic, payload, retain }: MqttMessage, now: number): void {
     const text = utf8(payload)
     if (topic === this.topics.mosquittoHealth) this.mosquittoIsUp = text.trim() === "1" || statusOf(text)?.isUp === true
     if (!this.topics.mapperHealth.includes(topic)) return

@@ -22,7 +22,7 @@ export interface PendingOperations extends OtherMapperTopics {
 
 interface OperationsAsker {
   readonly ownHealth: (message: MqttMessage) => void
-  readonly heard: (message: MqttMessage) => Effect.Effect<void>
+  readonly received: (message: MqttMessage) => Effect.Effect<void>
   readonly serviceChanged: (status: LinkStatus) => Effect.Effect<void>
   readonly bridgeChanged: (health: BridgeHealth) => Effect.Effect<void>
   /** Whether another mapper of this cloud has answered within the last minutes. */
@@ -74,7 +74,7 @@ export const askForOperations = (
     return {
       otherMapper: () => other.hasAnswered(now()),
       ownHealth: (message) => other.ownHealth(message),
-      heard: (message) => Effect.sync(() => other.heard(message, now())),
+      received: (message) => Effect.sync(() => other.received(message, now())),
       serviceChanged: (status) =>
         Effect.suspend(() => {
           state.service = status

@@ -10,7 +10,7 @@ import type { PublishNewest } from "./publish-newest.ts"
 
 interface SettingsDocument {
   readonly publish: Effect.Effect<void>
-  readonly heard: (message: MqttMessage) => Effect.Effect<void>
+  readonly received: (message: MqttMessage) => Effect.Effect<void>
 }
 
 /** `otherMapperRuns`: another mapper of this name runs, and owns the document. */
@@ -32,7 +32,7 @@ export const keepDocument = (
     const look = Effect.asVoid(Queue.offer(wakeUp, undefined))
     return {
       publish: look,
-      heard: ({ topic, payload }) =>
+      received: ({ topic, payload }) =>
         Effect.suspend(() => {
           if (topic !== document.topic) return Effect.void
           const isOurs = Buffer.from(payload).equals(document.payload)

@@ -35,14 +35,14 @@ describe("another mapper", () => {
       `{"status":"up","pid":${process.pid}}`
     ]) {
       const seen = other()
-      seen.heard(message(health, text), 10)
+      seen.received(message(health, text), 10)
       expect(seen.signSince(5, 20)).toMatchObject({ _tag: "Answers", topic: health })
     }
   })
 
   it("that answered an earlier check only may have gone", () => {
     const seen = other()
-    seen.heard(message(health, '{"status":"up","pid":77}'), 10)
+    seen.received(message(health, '{"status":"up","pid":77}'), 10)
     expect(seen.signSince(11, 20)).toBeUndefined()
   })
 
@@ -50,22 +50,22 @@ describe("another mapper", () => {
     const seen = other()
     const ours = message(health, `{"status":"up","pid":${process.pid},"time":1}`)
     seen.ownHealth(ours)
-    seen.heard(ours, 10)
-    seen.heard(message(health, '{"status":"up","pid":77}', true), 10)
-    seen.heard(message(health, '{"status":"down","pid":77}'), 10)
-    seen.heard(message("te/device/main/service/tedge-agent/status/health", '{"status":"up","pid":77}'), 10)
+    seen.received(ours, 10)
+    seen.received(message(health, '{"status":"up","pid":77}', true), 10)
+    seen.received(message(health, '{"status":"down","pid":77}'), 10)
+    seen.received(message("te/device/main/service/tedge-agent/status/health", '{"status":"up","pid":77}'), 10)
     expect(seen.signSince(0, 20)).toBeUndefined()
   })
 
   it("is a bridge of mosquitto as long as its last word, retained or not, is 1", () => {
     const seen = other()
-    seen.heard(message(mosquitto, "1", true), 1)
+    seen.received(message(mosquitto, "1", true), 1)
     expect(seen.signSince(10, 20)).toMatchObject({ _tag: "MosquittoBridge" })
-    seen.heard(message(mosquitto, "0"), 15)
+    seen.received(message(mosquitto, "0"), 15)
     expect(seen.signSince(10, 20)).toBeUndefined()
-    seen.heard(message(mosquitto, '{"status":"up"}'), 16)
+    seen.received(message(mosquitto, '{"status":"up"}'), 16)
     expect(seen.signSince(10, 20)).toMatchObject({ _tag: "MosquittoBridge" })
-    seen.heard(message(mosquitto, ""), 17)
+    seen.received(message(mosquitto, ""), 17)
     expect(seen.signSince(10, 20)).toBeUndefined()
   })
 
@@ -92,10 +92,10 @@ describe("another mapper", () => {
           for (const [kind, time] of events) {
             const text = `{"status":"up","pid":${kind === "ours" ? process.pid : 77},"time":${time}}`
             if (kind === "ours") seen.ownHealth(message(health, text))
-            if (kind === "noise") seen.heard(message(health, text.slice(0, -2)), 10)
-            else seen.heard(message(health, text, kind === "retained"), 10)
+            if (kind === "noise") seen.received(message(health, text.slice(0, -2)), 10)
+            else seen.received(message(health, text, kind === "retained"), 10)
           }
-          if (isThere) seen.heard(message(health, '{"pid":78,"status":"up","time":2000}'), 10)
+          if (isThere) seen.received(message(health, '{"pid":78,"status":"up","time":2000}'), 10)
           expect(seen.signSince(5, 20)?._tag).toBe(isThere ? "Answers" : undefined)
         }
       )

@@ -19,7 +19,7 @@ export class ConnectionLifetime {
     if (this.over !== undefined) return
     const over = new ConnectionEnded({ reason })
     this.over = over
-    for (const tell of [...this.waiting]) tell(over)
+    for (const fail of [...this.waiting]) fail(over)
     this.waiting.clear()
   }
 

@@ -121,7 +121,7 @@ class Client {
   private readonly packets: PacketStream
   private readonly library: LibraryClient
   /** Why it ended, from DISCONNECT or an invalid packet; data received before is still handled. */
-  private told: ConnectionEnded["reason"] | undefined
+  private endReason: ConnectionEnded["reason"] | undefined
 
   constructor(stream: Duplex, target: Target, handler: InboundHandler) {
     this.stream = stream
@@ -210,11 +210,11 @@ class Client {
   }
 
   private over(reason: ConnectionEnded["reason"]): void {
-    this.lifetime.end(this.told ?? reason)
+    this.lifetime.end(this.endReason ?? reason)
   }
 
   private endSoon(reason: ConnectionEnded["reason"]): void {
-    this.told ??= reason
+    this.endReason ??= reason
     setImmediate(() => {
       this.over(reason)
       this.stream.destroy()

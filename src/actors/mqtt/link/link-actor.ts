@@ -114,8 +114,8 @@ const acknowledge = (link: Link, deliveries: ReadonlyArray<number>): Effect.Effe
       if (puback?.connection === past.connections) due.push(puback.packetId)
     }
     Queue.offerUnsafe(wakeUp, undefined)
-    const told = gate.connection === undefined ? Effect.void : gate.connection.acknowledge(due)
-    return Effect.andThen(told, reconnectIfDue(link))
+    const sent = gate.connection === undefined ? Effect.void : gate.connection.acknowledge(due)
+    return Effect.andThen(sent, reconnectIfDue(link))
   })
 
 const reconnectIfDue = ({ window, past, reconnect }: Link): Effect.Effect<void> =>

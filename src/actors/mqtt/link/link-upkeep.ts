@@ -174,13 +174,13 @@ const watchAcks = (link: Link, { unacknowledged }: BrokerConnection): Effect.Eff
       yield* Effect.sleep(5_000)
       if (unacknowledged.isSilent(pubackWithinMs) || unacknowledged.overtaken(pubackWithinMs) > 0)
         return yield* Effect.fail(silent(link, "PUBACK", pubackWithinMs))
-      const missing = unacknowledged.overtaken(missingTellMs)
+      const missing = unacknowledged.overtaken(missingReportedMs)
       if (missing > 0 && !isReported) yield* logMissingAcks(link.options, missing)
       isReported ||= missing > 0
     }
   })
 
-const missingTellMs = 20_000
+const missingReportedMs = 20_000
 
 const inTime = <A>(link: Link, waitingFor: "SUBACK" | "PUBACK", effect: Effect.Effect<A, MqttRefusal>) =>
   Effect.timeoutOrElse(effect, {
@@ -211,7 +211,7 @@ interface Disconnect {
 export class DisconnectHistory {
   private readonly target: Target
   private times: Array<number> = []
-  private toldAt = Number.NEGATIVE_INFINITY
+  private reportedAt = Number.NEGATIVE_INFINITY
   private short = 0
 
   constructor(target: Target) {
@@ -237,8 +237,8 @@ export class DisconnectHistory {
   /** Number of recent disconnects, if it is high and was not reported recently. `now`: monotonic milliseconds. */
   often(now: number): { readonly times: number; readonly withinMinutes: number } | undefined {
     this.times = [...this.times.filter((time) => time > now - windowMs), now].slice(-mostTimes)
-    if (this.times.length < oftenInWindow || now - this.toldAt < windowMs) return undefined
-    this.toldAt = now
+    if (this.times.length < oftenInWindow || now - this.reportedAt < windowMs) return undefined
+    this.reportedAt = now
     return { times: this.times.length, withinMinutes: windowMs / 60_000 }
   }
 }
