@@ -63,12 +63,13 @@ describe.each(Object.entries(programs))("a command line of %s", (_, program) => 
       fc.asyncProperty(lineOf(program), async (argv) => {
         const { question, options } = readWords(program, argv)
         fc.pre(question === undefined)
-        // Effect's CLI takes an empty word far behind an option for the value that it lacks. Both are no value to a service.
+        const expected = await parsed(parseCommandLine, program, argv)
+        // Effect's CLI finds a value farther behind for some options that lack it, an empty word or one of another option.
         const lacksValue = options.some(({ option, value }) => option?.value !== undefined && value === undefined)
-        fc.pre(!(lacksValue && argv.includes("")))
+        fc.pre(!lacksValue || "kind" in expected)
         vi.mocked(refusalOf).mockClear()
         const found = await parsed(parseServiceLine, program, argv)
-        expect(found).toEqual(await parsed(parseCommandLine, program, argv))
+        expect(found).toEqual(expected)
         expect(vi.mocked(refusalOf).mock.calls.length).toBe("kind" in found ? 1 : 0)
       }),
       { numRuns: 500 }
