@@ -63,10 +63,16 @@ export const parseCommandLine: Parse = (program, words) =>
           const path = pathOf(program, commandPath.slice(1))
           return { kind: "refused", path, error: error && usageError(program, path, error) }
         },
-        onSuccess: () => parsed ?? { kind: "refused", path: [program.root], error: undefined }
+        onSuccess: () => valueMissing(words) ?? parsed ?? { kind: "refused", path: [program.root], error: undefined }
       })
     )
   })
+
+/** The library takes a later word as the value: in `--profile --debug x` it is `x`. */
+const valueMissing = ({ path, options }: CommandWords): Parsed | undefined => {
+  const option = options.find((given) => given.option?.value !== undefined && given.value === undefined)?.option
+  return option && { kind: "refused", path, error: valueRequired(optionLabel(option)) }
+}
 
 interface Values {
   readonly options: Readonly<Record<string, unknown>>
@@ -176,6 +182,11 @@ const usageError = (
   }
 }
 
+const valueRequired = (label: string): UsageError => ({
+  message: `a value is required for '${label}' but none was supplied`,
+  withoutUsage: true
+})
+
 const wrongValue = (
   command: CommandSpec,
   options: ReadonlyArray<OptionSpec>,
@@ -187,8 +198,7 @@ const wrongValue = (
   if (expected.startsWith("at most")) return { message: `the argument '${label}' cannot be used multiple times` }
   if (option !== undefined && option.value === undefined)
     return { message: `unexpected value '${value}' for '${label}' found; no more were accepted` }
-  if (option !== undefined && value === "")
-    return { message: `a value is required for '${label}' but none was supplied`, withoutUsage: true }
+  if (option !== undefined && value === "") return valueRequired(label)
   const choices = argument?.choices ?? option?.choices
   return invalidValue({ label, value, ...(choices === undefined ? {} : { choices }) })
 }

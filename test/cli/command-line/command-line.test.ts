@@ -190,6 +190,10 @@ describe("a command line that is not understood", () => {
     [["config", "set", "a", "b", "c"], "error: unexpected argument 'c' found"],
     [["config", "set", "--label", "--debug"], "error: a value is required for '--label <LABEL>' but none was supplied"],
     [
+      ["config", "set", "a", "b", "--label", "--debug", ""],
+      "error: a value is required for '--label <LABEL>' but none was supplied"
+    ],
+    [
       ["cert", "key", "--label", "a", "--label", "b"],
       "error: the argument '--label <LABEL>' cannot be used multiple times"
     ],
