@@ -42,7 +42,7 @@ const onlyFromValues: Partial<Readonly<Record<Failure["_tag"], string>>> = {
 /** Caused on real parts, or on a scripted peer, by the test that stands here: each takes more than one command. */
 const causedElsewhere: Partial<Readonly<Record<Failure["_tag"], string>>> = {
   BrokerDisconnected: "test/actors/mqtt/broker-connection.broker.test.ts",
-  ClientIdContested: "test/actors/mqtt/link/losses.test.ts",
+  ClientIdContested: "test/actors/mqtt/link/disconnect-history.test.ts",
   DeviceStillOnline: "test/actors/connect/beside-thin-edge.test.ts",
   HostNotStarted: "test/actors/cryptoki/host/host-end.token.test.ts",
   KeyNotSelected: "test/cli/commands/hsm/settings-first.token.test.ts",
