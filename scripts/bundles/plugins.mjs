@@ -125,7 +125,11 @@ const builtinsLater = {
     onLoad({ filter: /./, namespace: "later" }, ({ path }) => ({
       resolveDir: here,
       contents: `for (const name of ${JSON.stringify(Object.keys(require(path)))})
-  Object.defineProperty(exports, name, { enumerable: true, get: () => require("${path}")[name] })`
+  Object.defineProperty(exports, name, { enumerable: true, configurable: true, get: () => {
+    const value = require("${path}")[name]
+    Object.defineProperty(exports, name, { value })
+    return value
+  } })`
     }))
   }
 }
