@@ -59,7 +59,7 @@ ${bundle === "tedge" ? 'exec "$node"' : `${malloc} exec "$node" --v8-pool-size=1
 `
 
 /** Of services, as in bin/. */
-const malloc = "MALLOC_ARENA_MAX=1 GLIBC_TUNABLES=glibc.malloc.tcache_count=0"
+const malloc = `MALLOC_ARENA_MAX=1 GLIBC_TUNABLES=\${GLIBC_TUNABLES-glibc.malloc.tcache_count=0}`
 
 /** Units as they are; drop-ins are copied from /usr/share by who needs them. */
 const writeUnits = (put, packaging, product) => {

@@ -16,6 +16,6 @@ export const oneArena = { MALLOC_ARENA_MAX: "1" } as const
 
 /**
  * In the environment of a service: no chunks that a thread keeps for itself. malloc_trim(3) leaves them, and the pages they are
- * in: about 1 MiB after a load. Not for a token host, whose threads would wait for each other.
+ * in: about 1 MiB after a load. Not for a token host, whose threads would wait for each other. A user's own value takes its place.
  */
 export const noThreadCache = { GLIBC_TUNABLES: "glibc.malloc.tcache_count=0" } as const

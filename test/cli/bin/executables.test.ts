@@ -240,14 +240,18 @@ describe("a service", () => {
     const show = `const { MALLOC_ARENA_MAX, GLIBC_TUNABLES } = process.env
 console.log(MALLOC_ARENA_MAX, GLIBC_TUNABLES, ...process.execArgv, ...process.argv.slice(2))`
     writeFileSync(shown, show)
-    const started = (name: string) => {
-      const link = join(dir, `linked ${name}`)
+    const started = (name: string, own = {}) => {
+      const link = join(makeTempDir(), `linked ${name}`)
       symlinkSync(join(home, "bin", name), link)
-      return run(link, ["--version", "a b"], { env: { NODE_OPTIONS: `--require ${shown}` } }).stdout.split("\n")[0]
+      return run(link, ["--version", "a b"], { env: { NODE_OPTIONS: `--require ${shown}`, ...own } }).stdout.split(
+        "\n"
+      )[0]
     }
     for (const name of ["tedge-mapper", "tedge-hsm-bridge", "tedge-p11-server"])
       expect([name, started(name)]).toEqual([name, "1 glibc.malloc.tcache_count=0 --v8-pool-size=1 --version a b"])
     expect(started("tedge")).toBe("undefined undefined --version a b")
+    const own = { GLIBC_TUNABLES: "glibc.rtld.optional_static_tls=4096" }
+    expect(started("tedge-p11-server", own)).toMatch(/^1 glibc\.rtld\.optional_static_tls=4096 /)
   })
 })
 

@@ -4,7 +4,7 @@
  * Vendors configure their modules by environment variables (PKCS11SPY, YUBIHSM_PKCS11_CONF, LD_LIBRARY_PATH and many
  * more), so it is a deny-list. Documented in docs/tokens.md, "Environment of the module".
  */
-import { oneArena } from "../../../platform/process/node-options.ts"
+import { noThreadCache, oneArena } from "../../../platform/process/node-options.ts"
 import { environmentOf, type UserIds } from "../../../platform/users/become-user.ts"
 
 /** User of a host started by root. */
@@ -17,10 +17,14 @@ export const hostEnvironment = (from: NodeJS.ProcessEnv, user?: HostUser): Recor
   ...oneArena,
   ...Object.fromEntries(
     Object.entries(user === undefined ? from : environmentOf(from, user)).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined && isPassedOn(entry[0])
+      (entry): entry is [string, string] => entry[1] !== undefined && isPassedOn(entry[0]) && !isOfService(entry)
     )
   )
 })
+
+/** A user's own tunables are for the module, too: some load only with `glibc.rtld.optional_static_tls`. */
+const isOfService = ([name, value]: readonly [string, string | undefined]): boolean =>
+  name === "GLIBC_TUNABLES" && value === noThreadCache.GLIBC_TUNABLES
 
 const isPassedOn = (name: string): boolean => {
   const upper = name.toUpperCase()
@@ -32,9 +36,8 @@ const withheld: ReadonlySet<string> = new Set([
   // These load foreign code into every program. LD_LIBRARY_PATH is for a module's own libraries, and is passed on.
   "LD_PRELOAD",
   "LD_AUDIT",
-  // For one process, ours (sd_notify(3), sd_watchdog_enabled(3), systemd.exec(5); malloc of a service).
+  // For one process, ours (sd_notify(3), sd_watchdog_enabled(3), systemd.exec(5)).
   "NOTIFY_SOCKET",
-  "GLIBC_TUNABLES",
   "CREDENTIALS_DIRECTORY"
 ])
 

@@ -58,7 +58,7 @@ const commandOf = (settings: Settings, service: string): ReadonlyArray<string> |
 
 const ours = (program: "tedge-mapper" | "tedge-hsm-bridge"): ReadonlyArray<string> => [
   "/usr/bin/env",
-  ...Object.entries(noThreadCache).map(([name, value]) => `${name}=${value}`),
+  `GLIBC_TUNABLES=${process.env.GLIBC_TUNABLES ?? noThreadCache.GLIBC_TUNABLES}`,
   process.execPath,
   ...nodeOptions(),
   executablePath(program)

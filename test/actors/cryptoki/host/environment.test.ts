@@ -27,6 +27,7 @@ describe("the environment of a token host", () => {
       PARSEC_SERVICE_ENDPOINT: "unix:/run/parsec/parsec.sock",
       WOLFPKCS11_TOKEN_PATH: "/var/lib/wolf",
       LD_LIBRARY_PATH: "/opt/vendor/lib",
+      GLIBC_TUNABLES: "glibc.rtld.optional_static_tls=4096",
       "a vendor's own": "1"
     }
     expect(hostEnvironment(wanted)).toEqual({ ...oneArena, ...wanted })
