@@ -4,6 +4,7 @@
  * Slot ids and object handles are decimal text, as 64 bits do not fit a number.
  */
 import type { OtherKeyUse } from "../../../messages/cryptoki.ts"
+import type { ModuleNotLoaded } from "../../../messages/token-refusals.ts"
 
 export interface LibraryFacts {
   readonly manufacturer: string
@@ -25,17 +26,7 @@ export interface TokenInfo {
 }
 
 /** Why a module cannot be loaded. */
-export type LoadReason =
-  | "missing"
-  | "noPermission"
-  | "notAModule"
-  | "wrongArchitecture"
-  | "pkcs11jsMissing"
-  /** The process could not become the user that loads modules. */
-  | "notItsUser"
-  /** The device node that it opens is closed to this process by a sandbox, whatever its user. */
-  | "deviceClosed"
-  | "other"
+export type LoadReason = ModuleNotLoaded["reason"]
 
 export interface TokenObject {
   readonly handle: string
