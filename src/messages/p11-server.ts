@@ -96,18 +96,21 @@ export interface Client {
   readonly ownerUid?: number | undefined
 }
 
-/** Timeline of a signature request, in and out. Timestamps are of `processMonotonicMs`. */
+/** Timeline of a request, in and out. Timestamps are of `processMonotonicMs`. */
 export interface RequestTimes {
   readonly acceptedAt: number
   /** The request was complete. */
   readonly readAt: number
   readonly decodedAt: number
-  /** Undefined: refused. */
+  /** Of a signature; undefined: refused, or another request. */
   readonly signed: SigningTimes | undefined
   /** The response was ready to be written. */
   readonly answeredAt: number
   readonly endedAt: number
 }
+
+/** From the complete request to the delivered response, in milliseconds. */
+export const requestMs = ({ readAt, endedAt }: RequestTimes): number => endedAt - readAt
 
 /** Facts for the log. They never contain a PIN, nor the signed data. */
 export type P11ServerEvent =
@@ -117,9 +120,9 @@ export type P11ServerEvent =
       readonly operation: ServerOperation
       /** Subject or result of the request, PIN redacted. */
       readonly uri: string | undefined
-      readonly tookMs: number
-      /** For a signature; choosing its scheme is not one. */
-      readonly signing?: RequestTimes
+      readonly times: RequestTimes
+      /** Choosing its scheme is not a signature. */
+      readonly isSignature: boolean
     }
   | {
       readonly _tag: "RequestRefused"
@@ -127,8 +130,8 @@ export type P11ServerEvent =
       /** Undefined: not an error of ours. */
       readonly operation: ServerOperation | undefined
       readonly uri: string | undefined
-      readonly tookMs: number
-      readonly signing?: RequestTimes
+      readonly times: RequestTimes
+      readonly isSignature: boolean
       /** As reported to the client. */
       readonly reason: string
       /** Concerns a right, a PIN or a change: always logged, without rate limit. */

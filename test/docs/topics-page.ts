@@ -4,6 +4,7 @@ import { Metrics } from "../../src/actors/p11-server/metrics.ts"
 import { MapperMetrics } from "../../src/cli/services/mapper/mapper-metrics.ts"
 import type { BridgeRule } from "../../src/messages/bridge.ts"
 import { serviceTopics } from "../../src/messages/service-topics.ts"
+import { requestTimes } from "../actors/p11-server/request-times.ts"
 
 export const topicsPage = (): string => `# Topics and metrics
 
@@ -98,10 +99,10 @@ function mapperText(): string {
 function serverText(): string {
   const metrics = new Metrics()
   const token = "t"
-  const request = { client: { uid: 1, gid: 1, pid: 1 }, operation: "sign" as const, uri: undefined, tookMs: 1 }
-  const moments = { acceptedAt: 0, readAt: 0, decodedAt: 0, signed: undefined, answeredAt: 0, endedAt: 0 }
-  metrics.record({ _tag: "RequestServed", ...request, signing: moments })
-  metrics.record({ _tag: "RequestRefused", ...request, reason: "", isAudited: true })
+  const request = { client: { uid: 1, gid: 1, pid: 1 }, operation: "sign" as const, uri: undefined }
+  const signed = { times: requestTimes(1), isSignature: true }
+  metrics.record({ _tag: "RequestServed", ...request, ...signed })
+  metrics.record({ _tag: "RequestRefused", ...request, ...signed, reason: "", isAudited: true })
   metrics.record({ _tag: "ClientAborted", client: request.client, reason: "gone" })
   metrics.recordToken({ _tag: "HostReplaced", token, reason: "" })
   metrics.recordToken({ _tag: "TokenGone", token, reason: "" })

@@ -6,7 +6,7 @@
  */
 import { Result } from "effect"
 import type { CryptokiEvent } from "../../messages/cryptoki.ts"
-import type { P11ServerEvent, P11ServerStatus } from "../../messages/p11-server.ts"
+import { type P11ServerEvent, type P11ServerStatus, requestMs } from "../../messages/p11-server.ts"
 import { parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { family as familyOf, Histogram, label } from "../../messages/prometheus-text.ts"
 import { BoundedMap } from "../../runtime/primitives/bounded-map.ts"
@@ -25,11 +25,10 @@ export class Metrics {
 
   record(event: P11ServerEvent): void {
     if (event._tag === "RequestServed") {
-      const { signing } = event
       const token = `token="${label(this.tokenIn(event.uri))}"`
-      const tookMs = signing === undefined ? event.tookMs : signing.endedAt - signing.readAt
+      const tookMs = requestMs(event.times)
       histogramIn(this.latencies, `operation="${event.operation}",${token}`).add(tookMs)
-      if (signing !== undefined) histogramIn(this.signatures, token).add(tookMs)
+      if (event.isSignature) histogramIn(this.signatures, token).add(tookMs)
     }
     if (event._tag === "RequestRefused") count(this.refused, `operation="${event.operation ?? "unknown"}"`)
     if (event._tag === "ClientAborted") count(this.clientsCut, `reason="${event.reason}"`)

@@ -6,7 +6,7 @@
  * a rule. Process ids are not used: they may be reused. The module and the source of a PIN are chosen by the service only: a
  * client that could name them could make it load a library or read a file.
  */
-import { Effect, type Redacted, Result, type Semaphore } from "effect"
+import { Duration, Effect, type Redacted, Result, type Semaphore } from "effect"
 import type { ClientId, CryptokiProtocol, KeySelector, SigningTimes } from "../../messages/cryptoki.ts"
 import {
   type AccessRule,
@@ -79,11 +79,11 @@ export const refuseOutside = (
 
 /** Time limit for CryptokiActor. The limits of its own calls are shorter, and more specific. */
 export const within = {
-  list: "55 seconds",
-  sign: "95 seconds",
-  change: "170 seconds",
-  generate: "650 seconds"
-} as const
+  list: Duration.seconds(55),
+  sign: Duration.seconds(95),
+  change: Duration.seconds(170),
+  generate: Duration.seconds(650)
+}
 
 interface Access {
   readonly uid: number | undefined

@@ -9,6 +9,7 @@ import {
   type OperationNotAllowed,
   type P11ServerEvent,
   type RequestNotUsable,
+  requestMs,
   type ServerStartRefusal,
   type SettingsUnread
 } from "../p11-server.ts"
@@ -138,7 +139,7 @@ export const explainServerEvent = (event: P11ServerEvent): LogText => {
     case "RequestServed":
       return {
         level: changingOperations.includes(event.operation) ? "info" : "debug",
-        text: `Incoming request successful ${audit(event)} result=done took=${seconds(event.tookMs)}`
+        text: `Incoming request successful ${audit(event)} result=done took=${seconds(requestMs(event.times))}`
       }
     case "RequestRefused":
       return {

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest"
 import { LogLimit, linesOfAKind } from "../../../src/actors/p11-server/log-limit.ts"
 import { limitedKind } from "../../../src/cli/services/p11-server/limited-lines.ts"
 import type { P11ServerEvent } from "../../../src/messages/p11-server.ts"
+import { requestTimes } from "./request-times.ts"
 
 const client = { uid: 1000, gid: 1000, pid: 1 }
 
@@ -37,10 +38,11 @@ describe("the limit of log lines", () => {
   })
 
   it("never holds for rights, PINs and changes", () => {
-    const refused = { _tag: "RequestRefused", client, uri: undefined, tookMs: 1, reason: "no" } as const
+    const about = { uri: undefined, times: requestTimes(1), isSignature: false }
+    const refused = { _tag: "RequestRefused", client, ...about, reason: "no" } as const
     const audited: ReadonlyArray<P11ServerEvent> = [
       { ...refused, operation: "create-key", isAudited: true },
-      { _tag: "RequestServed", client, operation: "delete-key", uri: undefined, tookMs: 1 }
+      { _tag: "RequestServed", client, operation: "delete-key", ...about }
     ]
     for (const event of audited) expect(limitedKind(event)).toBeUndefined()
     expect(limitedKind({ ...refused, operation: undefined, isAudited: false })).toContain("uid=1000")

@@ -3,6 +3,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { Metrics } from "../../../src/actors/p11-server/metrics.ts"
 import type { P11ServerEvent } from "../../../src/messages/p11-server.ts"
+import { requestTimes } from "./request-times.ts"
 
 const client = { uid: 1, gid: 1, pid: 1 }
 const now = { connections: 3, answering: 2 }
@@ -11,7 +12,8 @@ const served = (uri: string, tookMs = 3): P11ServerEvent => ({
   client,
   operation: "sign",
   uri,
-  tookMs
+  times: requestTimes(tookMs),
+  isSignature: true
 })
 const seriesValue = (text: string, series: string) =>
   Number(
@@ -25,8 +27,8 @@ describe("the metrics", () => {
   it("count requests by operation and token, in buckets that add up", () => {
     const metrics = new Metrics()
     for (const ms of [0, 3, 30, 100_000]) metrics.record(served("pkcs11:token=a", ms))
-    const refused = { client, operation: "init", uri: undefined, tookMs: 1, reason: "no", isAudited: true } as const
-    metrics.record({ _tag: "RequestRefused", ...refused })
+    const refused = { client, operation: "init", uri: undefined, isSignature: false, isAudited: true } as const
+    metrics.record({ _tag: "RequestRefused", ...refused, times: requestTimes(1), reason: "no" })
     const text = metrics.text(now)
     const name = "tedge_p11_server_request_duration_seconds"
     const labels = 'operation="sign",token="a"'
@@ -41,8 +43,7 @@ describe("the metrics", () => {
 
   it("have signatures in the bucket of their time, not of its whole milliseconds", () => {
     const metrics = new Metrics()
-    const times = { acceptedAt: 10, readAt: 10.2, decodedAt: 10.3, signed: undefined, answeredAt: 11.8, endedAt: 11.9 }
-    metrics.record({ ...served("pkcs11:token=a", 1), signing: times } as P11ServerEvent)
+    metrics.record(served("pkcs11:token=a", 1.7))
     const name = 'tedge_p11_server_request_duration_seconds_bucket{operation="sign",token="a"'
     expect(seriesValue(metrics.text(now), `${name},le="0.001"}`)).toBe(0)
     expect(seriesValue(metrics.text(now), `${name},le="0.002"}`)).toBe(1)

@@ -2,6 +2,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { explainServerEvent } from "../../../src/messages/explain/p11-server.ts"
+import { requestTimes } from "../../actors/p11-server/request-times.ts"
 
 const refused = (reason: string, uri: string | undefined): string =>
   explainServerEvent({
@@ -9,7 +10,8 @@ const refused = (reason: string, uri: string | undefined): string =>
     client: { uid: 1000, gid: 100, pid: 7 },
     operation: "sign",
     uri,
-    tookMs: 1,
+    times: requestTimes(1),
+    isSignature: true,
     reason,
     isAudited: false
   }).text

@@ -100,22 +100,23 @@ export const withKey = <A>(
   context: TokenContext,
   asker: Asker,
   use: (connection: TokenConnection, found: FoundKey) => Effect.Effect<A, TokenRefusal | HostFault>
-): Effect.Effect<A, TokenRefusal> =>
-  run(
-    context,
-    (connection) =>
-      Effect.gen(function* () {
-        const session = yield* loggedIn(context.tools, connection, asker)
-        const found = yield* Effect.result(keyOf(context.tools, connection, session, asker))
-        if (Result.isFailure(found))
-          return yield* found.failure._tag === "KeyNotFound" && (yield* mayRefresh(context, connection, asker))
-            ? Effect.fail({ _tag: "HostStale", refusal: found.failure } as const)
-            : Effect.fail(found.failure)
-        context.refreshed.delete(shownUri(asker.uri))
-        return yield* use(connection, found.success)
-      }),
-    allChances
-  )
+): Effect.Effect<A, TokenRefusal> => run(context, (connection) => useKey(context, connection, asker, use), allChances)
+
+const useKey = Effect.fnUntraced(function* <A>(
+  context: TokenContext,
+  connection: TokenConnection,
+  asker: Asker,
+  use: (connection: TokenConnection, found: FoundKey) => Effect.Effect<A, TokenRefusal | HostFault>
+): Effect.fn.Return<A, TokenRefusal | HostFault | HostStale> {
+  const session = yield* loggedIn(context.tools, connection, asker)
+  const found = yield* Effect.result(keyOf(context.tools, connection, session, asker))
+  if (Result.isFailure(found))
+    return yield* found.failure._tag === "KeyNotFound" && (yield* mayRefresh(context, connection, asker))
+      ? Effect.fail({ _tag: "HostStale", refusal: found.failure } as const)
+      : Effect.fail(found.failure)
+  context.refreshed.delete(shownUri(asker.uri))
+  return yield* use(connection, found.success)
+})
 
 /** Searched once for each session: later requests with the same URI, or with the one that is answered, get the same key. */
 const keyOf = (tools: TokenTools, connection: TokenConnection, session: TokenSession, { uri, publicKey }: Asker) =>

@@ -4,7 +4,12 @@ import { tokenEvent } from "../../../actors/status/status-events.ts"
 import type { StatusFeed } from "../../../actors/status/status-feed.ts"
 import { type KeyPlace, TokenBook } from "../../../actors/status/token-book.ts"
 import type { CryptokiEvent } from "../../../messages/cryptoki.ts"
-import type { P11ServerEvent, P11ServerProtocol, RequestTimes } from "../../../messages/p11-server.ts"
+import {
+  type P11ServerEvent,
+  type P11ServerProtocol,
+  type RequestTimes,
+  requestMs
+} from "../../../messages/p11-server.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { Hop, Timeline } from "../../../messages/status/snapshot.ts"
 import type { StatusParts } from "../../../messages/status/status.ts"
@@ -35,16 +40,15 @@ export const serverStatus = (feed: StatusFeed): ServerStatus => {
       }),
     onRequest: (event, token) => {
       if (event._tag !== "RequestServed" && event._tag !== "RequestRefused") return Effect.void
-      // ChooseScheme makes no signature.
-      const { signing } = event
-      if (signing === undefined) return Effect.void
+      const { times, isSignature } = event
+      if (!isSignature) return Effect.void
       const outcome = event._tag === "RequestServed" ? "ok" : "refused"
       return Effect.map(Clock.Clock, (clock) => {
         const now = eventTime(clock)
-        const tookMs = signing.endedAt - signing.readAt
+        const tookMs = requestMs(times)
         book.signed({ token: token === "" ? undefined : token, begun: earlier(now, tookMs), tookMs, outcome })
         // Thousands per second: built only for subscribers.
-        const made = () => signatureTimeline(signing, { token, outcome, endedAt: now.wallMs })
+        const made = () => signatureTimeline(times, { token, outcome, endedAt: now.wallMs })
         signature = made
         feed.publishIfWatched(() => ({ event: "signature", signature: made() }))
       })
