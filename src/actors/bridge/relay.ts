@@ -6,11 +6,12 @@
  * QoS 1 is retried until it is accepted, or permanently refused by the receiving broker; temporarily refused messages, and
  * those on which a broker disconnects, are held back for a while. QoS 0 is sent once.
  */
-import { Clock, Deferred, Effect, FiberSet, type Scope } from "effect"
+import { Clock, Deferred, Effect, type Scope } from "effect"
 import type { CloudRule } from "../../messages/bridge.ts"
 import { BoundedMap } from "../../runtime/primitives/bounded-map.ts"
 import { endsWithin } from "../../runtime/primitives/ends-within.ts"
 import { monotonicNow, preciseMs, preciseNow } from "../../runtime/primitives/monotonic-time.ts"
+import { RunningFibers } from "../../runtime/primitives/running-fibers.ts"
 import { wallMs } from "../../runtime/primitives/wall-time.ts"
 import { spanned } from "../../runtime/span.ts"
 import { PublishAttempts, type RelayOptions, type Selection } from "./publish-attempts.ts"
@@ -20,29 +21,22 @@ import type { Traffic } from "./traffic.ts"
 
 /** Batches in flight end with the scope. */
 export const makeRelay = (options: RelayOptions): Effect.Effect<Relay, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const inFlight = yield* FiberSet.make<void, never>()
-    return new Relay(options, inFlight, yield* FiberSet.runtime(inFlight)())
-  })
-
-type Start = (batch: Effect.Effect<void>) => void
+  Effect.map(RunningFibers.make, (inFlight) => new Relay(options, inFlight))
 
 export class Relay {
   readonly traffic: Traffic
   readonly routes: RouteCache
   private readonly options: RelayOptions
-  private readonly inFlight: FiberSet.FiberSet<void, never>
-  private readonly start: Start
+  private readonly inFlight: RunningFibers
   private readonly stopping = Deferred.makeUnsafe<void>()
   private readonly attempts: PublishAttempts
 
-  constructor(options: RelayOptions, inFlight: FiberSet.FiberSet<void, never>, start: Start) {
+  constructor(options: RelayOptions, inFlight: RunningFibers) {
     this.options = options
     this.attempts = new PublishAttempts(options)
     this.traffic = this.attempts.traffic
     this.routes = new RouteCache(options)
     this.inFlight = inFlight
-    this.start = start
   }
 
   add(batch: Batch): Effect.Effect<void> {
@@ -50,20 +44,20 @@ export class Relay {
       this.traffic.arrived(batch, preciseMs(clock), () => wallMs(clock))
       const attributes = () => spanAttributes(this.options.direction, batch)
       const options = { kind: "producer", work: this.options.direction, attributes } as const
-      this.start(spanned("mqtt forward", options, this.forward(batch)))
+      this.inFlight.run(spanned("mqtt forward", options, this.forward(batch)))
     })
   }
 
   /** Fails with the first defect of a batch. */
   get failed(): Effect.Effect<void> {
-    return FiberSet.join(this.inFlight)
+    return this.inFlight.failed
   }
 
   /** Completes what can be completed. The rest stays with its broker. */
   readonly drain: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
     yield* Deferred.succeed(this.stopping, undefined)
     if (!this.options.target.isUp) return
-    const finished = yield* Effect.forkDetach(FiberSet.awaitEmpty(this.inFlight))
+    const finished = yield* Effect.forkDetach(this.inFlight.ended)
     if (!(yield* endsWithin(finished, "20 seconds"))) finished.interruptUnsafe()
   })
 

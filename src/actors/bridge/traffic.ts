@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { DirectionFacts, History as HistoryFacts, Timeline } from "../../messages/status/snapshot.ts"
 import { microseconds } from "../../runtime/primitives/process-time.ts"
+import { ShortLivedMap } from "../../runtime/primitives/short-lived.ts"
 import type { Batch, InFlightMessage } from "./side.ts"
 
 interface Sample {
@@ -33,7 +34,7 @@ export class Traffic {
   private heldBack = 0
   private readonly history = new History()
   /** By arrival, oldest first. */
-  private readonly arrivals = new Map<Batch, number>()
+  private readonly arrivals = new ShortLivedMap<Batch, number>()
   private isSampling = false
   private sample: Sample | undefined
 
