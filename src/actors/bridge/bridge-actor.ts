@@ -134,9 +134,10 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
     if (side === "cloud" && route !== undefined)
       bridge.check.received({ ...message, topic: route.topic }, origin.connection)
     if (route === undefined || (route.comesBack && bridge.guard.isEcho({ side, ...message }, now))) done.push(delivery)
-    else if (dropped === undefined)
-      batch.push({ delivery, message: { ...message, topic: route.topic }, comesBack: route.comesBack })
-    else {
+    else if (dropped === undefined) {
+      const { topic, comesBack } = route
+      batch.push({ delivery, message: { ...message, topic }, comesBack, isAnnounced: false, isAcknowledged: false })
+    } else {
       bridge.refused[direction] += 1
       yield* logDropped(dropped)
       done.push(delivery)

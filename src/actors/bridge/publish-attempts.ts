@@ -2,11 +2,11 @@
  * One attempt to publish messages on a connection, and the outcome of each: accepted, to be retried, refused temporarily
  * or permanently, or the one on which the broker disconnects.
  */
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import type { BridgeRule } from "../../messages/bridge.ts"
 import type { FailedPublish, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
 import { monotonicNow, preciseNow } from "../../runtime/primitives/monotonic-time.ts"
-import { ShortLivedSet } from "../../runtime/primitives/short-lived.ts"
+import { ShortLivedMap, ShortLivedSet } from "../../runtime/primitives/short-lived.ts"
 import type { CloudLimits } from "./cloud-limits.ts"
 import { PoisonMessages } from "./poison-messages.ts"
 import type { Direction } from "./rules.ts"
@@ -59,9 +59,9 @@ export class PublishAttempts {
     this.traffic = new Traffic(options.direction)
   }
 
-  /** The bridge is done with the batch; `open` are given up, or left to their broker. */
-  ended(batch: Batch, open: ReadonlySet<InFlightMessage>, now: number): void {
-    this.traffic.ended(batch, open, now)
+  /** The bridge is done with the batch. */
+  ended(batch: Batch, now: number): void {
+    this.traffic.ended(batch, now)
     if (!this.poison.isQuiet) for (const one of batch.messages) this.poison.done(one, false)
     if (this.reportedTopics.size > 0)
       for (const { message } of batch.messages) this.reportedTopics.delete(message.topic)
@@ -92,7 +92,7 @@ export class PublishAttempts {
     // The link has its own limits; a limit here would let it publish messages that were given up.
     const published = Effect.flatMap(preciseNow, (now) => {
       this.traffic.sending(batch, now)
-      return this.options.target.link.ask("PublishAll", { messages, connection }, { within: "Infinity" })
+      return this.options.target.link.ask("PublishAll", { messages, connection }, noLimit)
     })
     return Effect.matchEffect(published, {
       onSuccess: ({ sent, failed }): Effect.Effect<Unfinished | "disconnected"> =>
@@ -159,9 +159,11 @@ export class PublishAttempts {
   }
 }
 
+const noLimit = { within: Duration.infinity }
+
 /** The batches in flight on each connection: the unacknowledged messages are known when the last has ended. */
 class ConnectionBatches<Message> {
-  private readonly open = new Map<number, { batches: number; readonly unacknowledged: Array<Message> }>()
+  private readonly open = new ShortLivedMap<number, { batches: number; readonly unacknowledged: Array<Message> }>()
 
   begin(connection: number): void {
     const current = this.open.get(connection)
@@ -209,25 +211,46 @@ class SharedLock {
   use<A, E, R>(isExclusive: boolean, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       let isHeld = false
-      const acquired = Effect.callback<void>((resume) => {
-        const waiting: Waiting = {
-          isExclusive,
-          go: () => {
-            isHeld = true
-            resume(Effect.void)
-          }
-        }
-        this.waiters.add(waiting)
-        this.admitNext()
-        return Effect.sync(() => {
-          if (this.waiters.delete(waiting)) this.admitNext()
-        })
+      const hold = () => {
+        isHeld = true
+      }
+      const acquired = Effect.suspend(() => {
+        if (this.waiters.size > 0 || !this.mayEnter(isExclusive)) return this.queued(isExclusive, hold)
+        this.enter(isExclusive)
+        hold()
+        return Effect.void
       })
       const released = Effect.sync(() => {
         if (isHeld) this.release(isExclusive)
       })
       return Effect.ensuring(Effect.andThen(acquired, work), released)
     })
+  }
+
+  private queued(isExclusive: boolean, hold: () => void): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      const waiting: Waiting = {
+        isExclusive,
+        go: () => {
+          hold()
+          resume(Effect.void)
+        }
+      }
+      this.waiters.add(waiting)
+      this.admitNext()
+      return Effect.sync(() => {
+        if (this.waiters.delete(waiting)) this.admitNext()
+      })
+    })
+  }
+
+  private mayEnter(isExclusive: boolean): boolean {
+    return !this.isExclusivelyHeld && !(isExclusive && this.holders > 0)
+  }
+
+  private enter(isExclusive: boolean): void {
+    this.holders += 1
+    this.isExclusivelyHeld = isExclusive
   }
 
   private release(isExclusive: boolean): void {
@@ -238,11 +261,10 @@ class SharedLock {
 
   private admitNext(): void {
     for (;;) {
-      const [next] = this.waiters
-      if (next === undefined || this.isExclusivelyHeld || (next.isExclusive && this.holders > 0)) return
+      const next = this.waiters.first
+      if (next === undefined || !this.mayEnter(next.isExclusive)) return
       this.waiters.delete(next)
-      this.holders += 1
-      this.isExclusivelyHeld = next.isExclusive
+      this.enter(next.isExclusive)
       next.go()
     }
   }

@@ -62,50 +62,44 @@ export class Relay {
   })
 
   private forward(batch: Batch): Effect.Effect<void> {
-    const open = new Set(batch.messages)
     const end = Effect.map(preciseNow, (now) => {
-      this.attempts.ended(batch, open, now)
+      this.attempts.ended(batch, now)
     })
-    const through = Effect.flatMap(this.publishAll(batch, open), (left) => this.acknowledge(open, left))
+    const through = Effect.flatMap(this.publishAll(batch), (left) => this.acknowledge(batch, left))
     return Effect.ensuring(through, end)
   }
 
   /** Returns what is left to its broker. */
   private readonly publishAll = Effect.fnUntraced(
     { self: this },
-    function* (
-      this: Relay,
-      { origin, messages }: Batch,
-      open: Set<InFlightMessage>
-    ): Effect.fn.Return<ReadonlyArray<InFlightMessage>> {
+    function* (this: Relay, batch: Batch): Effect.fn.Return<ReadonlyArray<InFlightMessage>> {
       const { source, target } = this.options
-      const announced = new Set<InFlightMessage>()
-      let left = messages
+      let left = batch.messages
       let last = 0
       for (let pauseMs = shortestPauseMs; left.length > 0; ) {
         const connection = yield* target.upAfter(last)
-        if (source.willBeRedelivered(origin)) left = left.filter(({ message }) => message.qos === 0)
+        if (source.willBeRedelivered(batch.origin)) left = left.filter(({ message }) => message.qos === 0)
         if (left.length === 0) return left
         const now = yield* monotonicNow
         const selection = this.choose(left, now)
         if (selection.messages.length === 0) {
-          yield* this.acknowledge(open, left)
+          yield* this.acknowledge(batch, left)
           if (yield* Deferred.isDone(this.stopping)) return left
           yield* this.traffic.holdingBack(left.length, this.pauseUntilTried(left, now))
           continue
         }
-        this.announce(selection.messages, announced, now)
+        this.announce(selection.messages, now)
         const sent = yield* this.attempts.send(selection, connection)
         if (sent === "reselect") continue
         if (sent === "disconnected" || sent.wasDisconnected) last = connection
         if (sent === "disconnected") continue
         const { retry, refused } = sent
-        for (const one of refused) announced.delete(one)
+        for (const one of refused) one.isAnnounced = false
         const areAllTaken = retry.length === 0 && selection.messages === left
         left = areAllTaken ? [] : left.filter((one) => !selection.messages.includes(one) || retry.includes(one))
         // Those that a lost connection left, or that have not been sent yet, are not delayed by those that were refused.
         if (refused.length === 0 || left.length > refused.length) continue
-        yield* this.acknowledge(open, left)
+        yield* this.acknowledge(batch, left)
         if (yield* Deferred.isDone(this.stopping)) return left
         yield* this.traffic.holdingBack(left.length, this.pause(pauseMs))
         pauseMs = Math.min(2 * pauseMs, longestPauseMs)
@@ -137,12 +131,12 @@ export class Relay {
   }
 
   /** Acknowledges the rest. */
-  private acknowledge(open: Set<InFlightMessage>, left: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
+  private acknowledge({ messages }: Batch, left: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
     return Effect.flatMap(preciseNow, (now) => {
       const kept = new Set(left)
-      const done = [...open].filter((one) => !kept.has(one))
+      const done = messages.filter((one) => !one.isAcknowledged && !kept.has(one))
       if (done.length === 0) return Effect.void
-      for (const one of done) open.delete(one)
+      for (const one of done) one.isAcknowledged = true
       this.traffic.acknowledged(done, now)
       const deliveries = done.map(({ delivery }) => delivery)
       return Effect.ignore(this.options.source.link.tell("Acknowledge", { deliveries }))
@@ -150,10 +144,10 @@ export class Relay {
   }
 
   /** Once for each, and again after a refusal. */
-  private announce(selection: ReadonlyArray<InFlightMessage>, announced: Set<InFlightMessage>, now: number): void {
+  private announce(selection: ReadonlyArray<InFlightMessage>, now: number): void {
     for (const one of selection) {
-      if (announced.has(one)) continue
-      announced.add(one)
+      if (one.isAnnounced) continue
+      one.isAnnounced = true
       this.options.beforePublish(one, now)
     }
   }

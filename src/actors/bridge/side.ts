@@ -29,6 +29,10 @@ export interface InFlightMessage {
   readonly message: MqttMessage
   /** The broker there returns it to us. */
   readonly comesBack: boolean
+  /** It is about to be published, and was not refused since. */
+  isAnnounced: boolean
+  /** Its source has been told that it need not keep it. */
+  isAcknowledged: boolean
 }
 
 export class BridgeSide {

@@ -78,10 +78,10 @@ export class Traffic {
     if (this.sample !== undefined && messages.includes(this.sample.one)) this.endSample(this.sample, "ok", now)
   }
 
-  /** The bridge is done with the batch; `open` are given up, or left to their broker. */
-  ended(batch: Batch, open: ReadonlySet<InFlightMessage>, now: number): void {
+  /** The bridge is done with the batch; what is not acknowledged is given up, or left to its broker. */
+  ended(batch: Batch, now: number): void {
     this.arrivals.delete(batch)
-    this.waiting -= open.size
+    for (const { isAcknowledged } of batch.messages) if (!isAcknowledged) this.waiting -= 1
     if (this.sample !== undefined && batch.messages.includes(this.sample.one)) this.endSample(this.sample, "left", now)
   }
 

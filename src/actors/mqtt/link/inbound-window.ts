@@ -92,7 +92,7 @@ export class InboundWindow {
     while (taken.length < most) {
       const next = this.take()
       if (next === undefined) break
-      taken.push({ delivery: next.delivery, message: next.message })
+      taken.push(next)
     }
     return taken
   }
