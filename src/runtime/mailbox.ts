@@ -197,11 +197,19 @@ export class Mailbox<A, Signal = never> {
 
   /** Sends, waiting for room if the rule is `block`. Interrupting a waiting sender withdraws its message. */
   send(item: A): Effect.Effect<void, Undeliverable> {
-    return Effect.callback<void, Undeliverable>((resume) => {
+    return Effect.suspend(() => (this.mustWait() ? this.sendLater(item) : this.outcome(this.place(item))))
+  }
+
+  private sendLater(item: A): Effect.Effect<void, Undeliverable> {
+    return Effect.callback((resume) => {
       const placed = this.place(item, (outcome) => resume(this.outcome(outcome)))
       if (placed === "waiting") return Effect.sync(() => void this.withdraw(item))
       resume(this.outcome(placed))
     })
+  }
+
+  private mustWait(): boolean {
+    return !this.isClosed && this.options.overflow.policy === "block" && !(this.hasRoom() && this.held === 0)
   }
 
   /** Waits until there may be something to poll. */

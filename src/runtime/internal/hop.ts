@@ -13,7 +13,9 @@ import { CurrentDeadline, type Envelope } from "./envelope.ts"
 
 /** Records the message's tag, never its payload; for an answer only that there was one, for a refusal its tag. */
 export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envelope: Envelope) => {
-  const context = Context.add(actor.context, CurrentDeadline, envelope.deadline)
+  // An actor itself has no deadline.
+  const isLimited = envelope.deadline !== Number.POSITIVE_INFINITY
+  const context = isLimited ? Context.add(actor.context, CurrentDeadline, envelope.deadline) : actor.context
   if (!actor.cache.tracerEnabled) return { context, end: () => undefined }
   const tracer = actor.cache.tracer ?? Tracer.nativeTracer
   const time = spanBegins(cell.clock, envelope.span)

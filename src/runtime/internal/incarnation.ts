@@ -88,8 +88,10 @@ class Incarnation<E, R> {
 
   private readonly turn: Effect.Effect<void, unknown> = Effect.callback((resume) => {
     this.takeTurn(resume)
-    return Effect.sync(() => this.cell.mailbox.unpark())
+    return this.unpark
   })
+
+  private readonly unpark = Effect.sync(() => this.cell.mailbox.unpark())
 
   /** Removal from the mailbox and the start of the handler happen in this one synchronous step. */
   private takeTurn(resume: Resume): void {
