@@ -4,11 +4,12 @@
  * That is checked at each connection: by a health check on the local broker, which a running mapper answers
  * immediately. Operations are requested only while both sides are up, so that no operation is lost.
  */
-import { Clock, Effect, Queue } from "effect"
+import { Clock, Effect } from "effect"
 import type { BridgeHealth, HealthProtocol } from "../../messages/bridge.ts"
 import type { LinkProtocol, LinkStatus, MqttMessage } from "../../messages/mqtt.ts"
 import type { ActorContext } from "../../runtime/actor.ts"
 import { monotonicMs } from "../../runtime/primitives/monotonic-time.ts"
+import { WakeUp } from "../../runtime/primitives/wake-up.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { explainOtherMapper, OtherMapper, type OtherMapperTopics } from "./other-mapper.ts"
 import type { PublishNewest } from "./publish-newest.ts"
@@ -38,7 +39,7 @@ export const askForOperations = (
     const clock = yield* Clock.Clock
     const now = () => monotonicMs(clock)
     const other = new OtherMapper(options)
-    const wakeUp = yield* Queue.sliding<void>(1)
+    const wakeUp = new WakeUp()
     const state: State = { service: undefined, bridge: undefined, decidedFor: 0 }
     const due = () => {
       if (state.service?._tag !== "Up" || state.bridge?.health !== "up" || state.bridge.cloud._tag !== "Up")
@@ -47,9 +48,9 @@ export const askForOperations = (
       return connection > state.decidedFor ? connection : undefined
     }
 
-    const look = Effect.asVoid(Queue.offer(wakeUp, undefined))
+    const look = Effect.sync(() => wakeUp.notify())
     const askNext = Effect.gen(function* () {
-      yield* Queue.take(wakeUp)
+      yield* wakeUp.wait
       const connection = due()
       if (connection === undefined) return
       const since = now()

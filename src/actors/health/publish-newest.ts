@@ -1,9 +1,10 @@
 /**
  * Publishes to a broker that may be unreachable: of each topic only the newest message is kept, until the link has accepted it.
  */
-import { Effect, Queue } from "effect"
+import { Effect } from "effect"
 import type { LinkProtocol, MqttMessage } from "../../messages/mqtt.ts"
 import type { ActorContext } from "../../runtime/actor.ts"
+import { WakeUp } from "../../runtime/primitives/wake-up.ts"
 import type { ActorRef, Protocol } from "../../runtime/protocol.ts"
 
 export type PublishNewest = (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<void>
@@ -15,10 +16,10 @@ export const publishNewest = <P extends Protocol>(
 ): Effect.Effect<PublishNewest> =>
   Effect.gen(function* () {
     const pending = new Map<string, MqttMessage>()
-    const wakeUp = yield* Queue.sliding<void>(1)
+    const wakeUp = new WakeUp()
     const publishNext = Effect.suspend(() => {
       const [message] = pending.values()
-      return message === undefined ? Queue.take(wakeUp) : publish(link, pending, message)
+      return message === undefined ? wakeUp.wait : publish(link, pending, message)
     })
     yield* context.task("say", Effect.forever(publishNext))
     return (messages) =>
@@ -27,7 +28,7 @@ export const publishNewest = <P extends Protocol>(
           pending.delete(message.topic)
           pending.set(message.topic, message)
         }
-        return Effect.asVoid(Queue.offer(wakeUp, undefined))
+        return Effect.sync(() => wakeUp.notify())
       })
   })
 

@@ -2,10 +2,11 @@
  * Keeps the retained document of the mapper's settings up to date: another client's message in its place
  * is replaced, at most once a second. Source: thin-edge, config exposure, "Self-correcting publisher".
  */
-import { Effect, Queue } from "effect"
+import { Effect } from "effect"
 import type { HealthProtocol } from "../../messages/bridge.ts"
 import type { MqttMessage } from "../../messages/mqtt.ts"
 import type { ActorContext } from "../../runtime/actor.ts"
+import { WakeUp } from "../../runtime/primitives/wake-up.ts"
 import type { PublishNewest } from "./publish-newest.ts"
 
 interface SettingsDocument {
@@ -20,16 +21,16 @@ export const keepDocument = (
   { publish, otherMapperRuns }: { readonly publish: PublishNewest; readonly otherMapperRuns: () => boolean }
 ): Effect.Effect<SettingsDocument> =>
   Effect.gen(function* () {
-    const wakeUp = yield* Queue.sliding<void>(1)
+    const wakeUp = new WakeUp()
     let awaitsEcho = false
     const publishNext = Effect.gen(function* () {
-      yield* Queue.take(wakeUp)
+      yield* wakeUp.wait
       awaitsEcho = true
       yield* publish([document])
       yield* Effect.sleep("1 second")
     })
     yield* context.task("publish settings", Effect.forever(publishNext))
-    const look = Effect.asVoid(Queue.offer(wakeUp, undefined))
+    const look = Effect.sync(() => wakeUp.notify())
     return {
       publish: look,
       received: ({ topic, payload }) =>

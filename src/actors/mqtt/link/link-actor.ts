@@ -42,7 +42,7 @@ export const linkBehaviour = (
       Effect.gen(function* () {
         const link = yield* makeLink(options, (made) => connect(options.target, inboundHandler(made)), receiver, past)
         yield* redeliverAfterRestart(link, context)
-        yield* context.task("deliver", Effect.forever(Effect.andThen(Queue.take(link.wakeUp), deliverWaiting(link))))
+        yield* context.task("deliver", Effect.forever(Effect.andThen(link.wakeUp.wait, deliverWaiting(link))))
         yield* context.task("keep up", keepUp(link))
         return {
           Publish: ({ message }) => publish(link, message),
@@ -61,7 +61,7 @@ const inboundHandler = (link: Link): InboundHandler => {
     acknowledged: "later",
     onMessage: (inbound) => {
       link.window.arrive(connection, inbound)
-      Queue.offerUnsafe(link.wakeUp, undefined)
+      link.wakeUp.notify()
     },
     onOversized: (publish) => void Queue.offerUnsafe(link.oversized, publish)
   }
@@ -113,7 +113,7 @@ const acknowledge = (link: Link, deliveries: ReadonlyArray<number>): Effect.Effe
       // Of an earlier connection: the broker redelivers it with another id.
       if (puback?.connection === past.connections) due.push(puback.packetId)
     }
-    Queue.offerUnsafe(wakeUp, undefined)
+    if (window.depth > 0) wakeUp.notify()
     const sent = gate.connection === undefined ? Effect.void : gate.connection.acknowledge(due)
     return Effect.andThen(sent, reconnectIfDue(link))
   })

@@ -141,7 +141,7 @@ const openGate = (
     const { sessionPresent, handshake } = connection
     yield* changeStatus(link, { _tag: "Up", sessionPresent, connection: past.connections, faults, handshake })
     gate.open(connection)
-    yield* Queue.offer(wakeUp, undefined)
+    wakeUp.notify()
   })
 
 const changeStatus = (link: Link, status: LinkStatus): Effect.Effect<void> =>

@@ -1,6 +1,7 @@
 /** State shared by the parts of a link. */
 import { Deferred, Effect, Queue, type Scope } from "effect"
 import type { LinkStatus, LinkUserRef, MqttMessage, MqttRefusal, Side, Target } from "../../../messages/mqtt.ts"
+import { WakeUp } from "../../../runtime/primitives/wake-up.ts"
 import type { BrokerConnection } from "../broker-connection.ts"
 import type { OversizedPublish } from "../client/packet-reader.ts"
 import type { BackOffSettings } from "./back-off.ts"
@@ -30,7 +31,7 @@ export interface Link {
   readonly gate: Gate
   readonly window: InboundWindow
   /** Signals that a message may be waiting for the receiver. */
-  readonly wakeUp: Queue.Queue<void>
+  readonly wakeUp: WakeUp
   /** Requests an attempt now. */
   readonly retry: Queue.Queue<string>
   /** Messages that were too large, for the log. */
@@ -64,7 +65,7 @@ export const makeLink = (
       receiver,
       gate: new Gate(),
       window: new InboundWindow(options.bounds, past),
-      wakeUp: yield* Queue.sliding<void>(1),
+      wakeUp: new WakeUp(),
       retry: yield* Queue.sliding<string>(1),
       oversized: yield* Queue.sliding<OversizedPublish>(16),
       status: { _tag: "Connecting", attempt: 1 },
