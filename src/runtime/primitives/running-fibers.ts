@@ -29,7 +29,7 @@ export class RunningFibers {
   run(work: Effect.Effect<void>): void {
     if (this.isClosed) return
     const fiber = this.fork(work)
-    if (fiber.pollUnsafe() === undefined) this.fibers.add(fiber)
+    this.fibers.add(fiber)
     fiber.addObserver((exit) => {
       this.fibers.delete(fiber)
       if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) Deferred.doneUnsafe(this.failure, exit)

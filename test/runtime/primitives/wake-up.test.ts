@@ -1,0 +1,91 @@
+/** A wake-up is never lost, several are one, and what was added with it is seen. */
+import { Effect, Fiber } from "effect"
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { WakeUp } from "../../../src/runtime/primitives/wake-up.ts"
+
+const run = <A>(effect: Effect.Effect<A>): Promise<A> => Effect.runPromise(effect)
+
+/** Long enough for every fiber that can go on. */
+const settled = Effect.forEach(Array.from({ length: 10 }), () => Effect.yieldNow, { discard: true })
+
+describe("a wake-up", () => {
+  it("that comes before the wait is kept, and several are one", () =>
+    run(
+      Effect.gen(function* () {
+        const wakeUp = new WakeUp()
+        for (let n = 0; n < 3; n++) wakeUp.notify()
+        yield* wakeUp.wait
+        const second = yield* Effect.forkChild(wakeUp.wait)
+        yield* settled
+        expect(second.pollUnsafe()).toBeUndefined()
+        wakeUp.notify()
+        yield* Fiber.join(second)
+      })
+    ))
+
+  it("lets the fiber go on only after the step that gave it", () =>
+    run(
+      Effect.gen(function* () {
+        const wakeUp = new WakeUp()
+        const seen: Array<number> = []
+        const work: Array<number> = []
+        const looking = yield* Effect.forkChild(Effect.map(wakeUp.wait, () => void seen.push(...work.splice(0))))
+        yield* settled
+        for (const n of [1, 2, 3]) {
+          work.push(n)
+          wakeUp.notify()
+        }
+        expect(seen).toEqual([])
+        yield* Fiber.join(looking)
+        expect(seen).toEqual([1, 2, 3])
+        const next = yield* Effect.forkChild(wakeUp.wait)
+        yield* settled
+        expect(next.pollUnsafe()).toBeUndefined()
+      })
+    ))
+
+  it("that an interrupted fiber did not take is there for the next", () =>
+    run(
+      Effect.gen(function* () {
+        for (const isScheduled of [true, false]) {
+          const wakeUp = new WakeUp()
+          const interrupted = yield* Effect.forkChild(wakeUp.wait)
+          yield* settled
+          if (isScheduled) wakeUp.notify()
+          interrupted.interruptUnsafe()
+          if (!isScheduled) wakeUp.notify()
+          yield* settled
+          yield* Effect.timeout(wakeUp.wait, "5 seconds")
+        }
+      }).pipe(Effect.orDie)
+    ))
+
+  it("is never lost, whenever work comes and the fiber looks", () =>
+    fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(3), { maxLength: 30 }), (steps) =>
+        run(
+          Effect.gen(function* () {
+            const wakeUp = new WakeUp()
+            const work: Array<number> = []
+            const done: Array<number> = []
+            const look = Effect.andThen(
+              wakeUp.wait,
+              Effect.suspend(() => {
+                done.push(...work.splice(0))
+                return Effect.yieldNow
+              })
+            )
+            yield* Effect.forkChild(Effect.forever(look))
+            for (const [n, pauses] of steps.entries()) {
+              for (let pause = 0; pause < pauses; pause++) yield* Effect.yieldNow
+              work.push(n)
+              wakeUp.notify()
+            }
+            yield* settled
+            expect(done).toEqual([...steps.keys()])
+          })
+        )
+      )
+    ))
+})
