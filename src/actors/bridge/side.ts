@@ -31,7 +31,7 @@ export interface InFlightMessage {
   readonly comesBack: boolean
   /** It is about to be published, and was not refused since. */
   isAnnounced: boolean
-  /** Its source has been told that it need not keep it. */
+  /** Its source is told that it need not keep it. */
   isAcknowledged: boolean
 }
 

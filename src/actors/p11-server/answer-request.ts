@@ -83,16 +83,18 @@ const orCandidates = <A>(
 ): Effect.Effect<A, RequestFailure> =>
   Effect.catchTag(asked, "KeyNotFound", (failure) => withCandidates(context, key, failure))
 
-const chooseScheme = (context: RequestContext, request: Fields<"ChooseSchemeRequest">): WithKey =>
-  Effect.gen(function* () {
-    const key = yield* selected(context, request, "signs")
-    const offered = request.offered.flatMap((code) => schemeOf(code) ?? [])
-    const asked = context.cryptoki.ask("ChooseScheme", { offered, key }, { within: within.sign })
-    const chosen = yield* orCandidates(context, key, asked)
-    const scheme = chosen.scheme && signatureSchemes[chosen.scheme]
-    const algorithm = chosen.algorithm === "RSA" ? 1 : 3
-    return { frame: { _tag: "ChooseSchemeResponse", scheme, algorithm }, key: chosen.key.uri }
-  })
+const chooseScheme = Effect.fnUntraced(function* (
+  context: RequestContext,
+  request: Fields<"ChooseSchemeRequest">
+): Effect.fn.Return<Answered, RequestFailure> {
+  const key = yield* selected(context, request, "signs")
+  const offered = request.offered.flatMap((code) => schemeOf(code) ?? [])
+  const asked = context.cryptoki.ask("ChooseScheme", { offered, key }, { within: within.sign })
+  const chosen = yield* orCandidates(context, key, asked)
+  const scheme = chosen.scheme && signatureSchemes[chosen.scheme]
+  const algorithm = chosen.algorithm === "RSA" ? 1 : 3
+  return { frame: { _tag: "ChooseSchemeResponse", scheme, algorithm }, key: chosen.key.uri }
+})
 
 const sign = (context: RequestContext, request: Fields<"SignRequestWithSigScheme">): WithKey =>
   selected(context, request, "signs").pipe(
@@ -107,10 +109,12 @@ const sign = (context: RequestContext, request: Fields<"SignRequestWithSigScheme
     Effect.map(({ signature, key, times }) => ({ frame: { _tag: "SignResponse", signature }, key, times }))
   )
 
-const publicKey = (context: RequestContext, request: Fields<"GetPublicKeyPemRequest">): Answer =>
-  Effect.gen(function* () {
-    const key = yield* selected(context, request, "tells")
-    const asked = context.cryptoki.ask("PublicKey", { key }, { within: within.sign })
-    const spki = yield* orCandidates(context, key, asked)
-    return { _tag: "GetPublicKeyPemResponse", pem: wirePem(spki) ?? "" }
-  })
+const publicKey = Effect.fnUntraced(function* (
+  context: RequestContext,
+  request: Fields<"GetPublicKeyPemRequest">
+): Effect.fn.Return<Frame, RequestFailure> {
+  const key = yield* selected(context, request, "tells")
+  const asked = context.cryptoki.ask("PublicKey", { key }, { within: within.sign })
+  const spki = yield* orCandidates(context, key, asked)
+  return { _tag: "GetPublicKeyPemResponse", pem: wirePem(spki) ?? "" }
+})

@@ -13,7 +13,7 @@ import { CurrentDeadline, type Envelope } from "./envelope.ts"
 
 /** Records the message's tag, never its payload; for an answer only that there was one, for a refusal its tag. */
 export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envelope: Envelope) => {
-  // An actor itself has no deadline.
+  // An actor itself has none: see `launch` in running.ts.
   const isLimited = envelope.deadline !== Number.POSITIVE_INFINITY
   const context = isLimited ? Context.add(actor.context, CurrentDeadline, envelope.deadline) : actor.context
   if (!actor.cache.tracerEnabled) return { context, end: () => undefined }

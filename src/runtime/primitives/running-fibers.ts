@@ -1,6 +1,6 @@
 /**
  * The running fibers of short pieces of work. Like Effect's FiberSet, whose table keeps everything that was ever in it
- * until the next full collection (see short-lived.ts).
+ * until the next full collection (see short-lived.ts); work given after the close is not begun.
  */
 import { Cause, Deferred, Effect, Exit, Fiber, type Scope } from "effect"
 import { ShortLivedSet } from "./short-lived.ts"
@@ -29,6 +29,7 @@ export class RunningFibers {
   run(work: Effect.Effect<void>): void {
     if (this.isClosed) return
     const fiber = this.fork(work)
+    if (this.isClosed) fiber.interruptUnsafe()
     this.fibers.add(fiber)
     fiber.addObserver((exit) => {
       this.fibers.delete(fiber)

@@ -12,7 +12,7 @@ import { processMonotonicMs } from "./process-time.ts"
 /** Provide it as `Scheduler.Scheduler`. `now`: milliseconds. */
 export const turnScheduler = (now: () => number = processMonotonicMs): Scheduler.Scheduler => new TurnScheduler(now)
 
-/** Effect's own keeps tasks by priority, of which there is one, and makes several objects for each. */
+/** Effect's own sorts tasks by a priority, which is always 0 here and ignored, and makes several objects for each. */
 class TurnScheduler implements Scheduler.Scheduler {
   readonly executionMode = "async"
   private readonly turns: Turns

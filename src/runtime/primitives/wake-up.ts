@@ -16,23 +16,20 @@ export class WakeUp {
   }
 
   /** By one fiber at a time. */
-  readonly wait: Effect.Effect<void> = Effect.withFiber((fiber) => {
-    if (this.isDue) {
-      this.isDue = false
-      return Effect.void
-    }
-    return Effect.callback((resume) => {
+  readonly wait: Effect.Effect<void> = Effect.withFiber((fiber) =>
+    Effect.callback((resume) => {
       let isInterrupted = false
       const proceed = () => {
         if (isInterrupted) return
         this.isDue = false
         resume(Effect.void)
       }
+      if (this.isDue) return proceed()
       this.wake = () => void fiber.currentDispatcher.scheduleTask(proceed, 0)
       return Effect.sync(() => {
         isInterrupted = true
         this.wake = undefined
       })
     })
-  })
+  )
 }

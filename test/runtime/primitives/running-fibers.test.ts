@@ -55,6 +55,20 @@ describe("running fibers", () => {
       })
     ))
 
+  it("are interrupted also when they close the scope as they start", () =>
+    withScope((running, scope) =>
+      Effect.sync(() => {
+        const open = openWork()
+        running.run(
+          Effect.suspend(() => {
+            Effect.runFork(Scope.close(scope, Exit.void))
+            return open.work
+          })
+        )
+        expect(open.wasInterrupted()).toBe(true)
+      })
+    ))
+
   it("report the first defect, at once or later, and no interruption", () =>
     withScope((running) =>
       Effect.gen(function* () {
@@ -68,6 +82,7 @@ describe("running fibers", () => {
         work.end(Effect.die("the first"))
         running.run(Effect.die("the second"))
         expect(yield* Fiber.join(failed)).toEqual(Exit.die("the first"))
+        expect(yield* Effect.exit(running.failed)).toEqual(Exit.die("the first"))
       })
     ))
 

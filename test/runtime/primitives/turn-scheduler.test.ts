@@ -78,4 +78,51 @@ describe("fibers that hand on within a turn", () => {
     const effect = Effect.andThen(handOver(5), Effect.andThen(later, Effect.andThen(socket, turnsDuring(handOver(5)))))
     expect(await run(effect, () => clock)).toBe(0)
   })
+
+  it("run in the order in which they were scheduled, and what a task schedules runs after what is there", async () => {
+    const seen: Array<string> = []
+    const scheduler = turnScheduler(() => 0)
+    const [a, b] = [scheduler.makeDispatcher(), scheduler.makeDispatcher()]
+    a.scheduleTask(() => {
+      seen.push("a1")
+      a.scheduleTask(() => seen.push("a3"), 0)
+    }, 0)
+    b.scheduleTask(() => seen.push("b1"), 0)
+    a.scheduleTask(() => seen.push("a2"), 0)
+    expect(seen).toEqual([])
+    await later()
+    expect(seen).toEqual(["a1", "a2", "b1", "a3"])
+  })
+
+  it("go on after a task that throws, which is reported", async () => {
+    const seen: Array<number> = []
+    const scheduler = turnScheduler(() => 0)
+    const reported = new Promise((resolve) => process.once("unhandledRejection", resolve))
+    const listeners = process.listeners("unhandledRejection").slice(0, -1)
+    for (const listener of listeners) process.off("unhandledRejection", listener)
+    for (const n of [1, 2, 3])
+      scheduler.makeDispatcher().scheduleTask(() => {
+        if (n === 2) throw new Error("a mistake")
+        seen.push(n)
+      }, 0)
+    expect(await reported).toEqual(new Error("a mistake"))
+    for (const listener of listeners) process.on("unhandledRejection", listener)
+    expect(seen).toEqual([1, 3])
+  })
+
+  it("run at once when they are flushed, and once", async () => {
+    const seen: Array<number> = []
+    const dispatcher = turnScheduler(() => 0).makeDispatcher()
+    dispatcher.scheduleTask(() => {
+      seen.push(1)
+      dispatcher.scheduleTask(() => seen.push(2), 0)
+    }, 0)
+    dispatcher.flush()
+    expect(seen).toEqual([1, 2])
+    await later()
+    expect(seen).toEqual([1, 2])
+  })
 })
+
+/** The next turn of the event loop. */
+const later = () => new Promise((resolve) => setImmediate(resolve))

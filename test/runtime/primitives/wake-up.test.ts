@@ -1,8 +1,30 @@
 /** A wake-up is never lost, several are one, and what was added with it is seen. */
-import { Effect, Fiber } from "effect"
-import fc from "fast-check"
+import { Effect, Exit, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import { WakeUp } from "../../../src/runtime/primitives/wake-up.ts"
+import { type Chance, chanceFrom, interleaved, seeds } from "../../../src/testing/seeded-scheduler.ts"
+
+/** What was done of six pieces of work, each with a wake-up. */
+const workAndLooks = (chance: Chance) =>
+  Effect.gen(function* () {
+    const wakeUp = new WakeUp()
+    const work: Array<number> = []
+    const done: Array<number> = []
+    const looking = yield* Effect.forkChild(
+      Effect.whileLoop({
+        while: () => done.length < 6,
+        body: () => Effect.map(wakeUp.wait, () => void done.push(...work.splice(0))),
+        step: () => undefined
+      })
+    )
+    for (let n = 0; n < 6; n++) {
+      for (let pauses = chance() * 4; pauses > 1; pauses--) yield* Effect.yieldNow
+      work.push(n)
+      wakeUp.notify()
+    }
+    yield* Fiber.join(looking)
+    return done
+  })
 
 const run = <A>(effect: Effect.Effect<A>): Promise<A> => Effect.runPromise(effect)
 
@@ -56,36 +78,15 @@ describe("a wake-up", () => {
           interrupted.interruptUnsafe()
           if (!isScheduled) wakeUp.notify()
           yield* settled
-          yield* Effect.timeout(wakeUp.wait, "5 seconds")
+          yield* Effect.timeout(wakeUp.wait, "1 second")
         }
       }).pipe(Effect.orDie)
     ))
 
-  it("is never lost, whenever work comes and the fiber looks", () =>
-    fc.assert(
-      fc.asyncProperty(fc.array(fc.nat(3), { maxLength: 30 }), (steps) =>
-        run(
-          Effect.gen(function* () {
-            const wakeUp = new WakeUp()
-            const work: Array<number> = []
-            const done: Array<number> = []
-            const look = Effect.andThen(
-              wakeUp.wait,
-              Effect.suspend(() => {
-                done.push(...work.splice(0))
-                return Effect.yieldNow
-              })
-            )
-            yield* Effect.forkChild(Effect.forever(look))
-            for (const [n, pauses] of steps.entries()) {
-              for (let pause = 0; pause < pauses; pause++) yield* Effect.yieldNow
-              work.push(n)
-              wakeUp.notify()
-            }
-            yield* settled
-            expect(done).toEqual([...steps.keys()])
-          })
-        )
+  it("is never lost, whenever work comes, the fiber looks, and either is paused between two steps", () => {
+    for (const seed of seeds(500))
+      interleaved(seed, workAndLooks(chanceFrom(seed + 1)), ({ exit }) =>
+        expect(exit).toEqual(Exit.succeed([0, 1, 2, 3, 4, 5]))
       )
-    ))
+  })
 })
