@@ -22,10 +22,11 @@ it.each([
   expect(files).not.toContain(file)
 })
 
-it.each(["test/platform/tls/tls-peers.test.ts", "test/platform/tls/tls-soak.test.ts"])(
-  "gives a process of its own to a test that counts what its process holds: %s",
-  (file) => {
-    expect(ownProcessTests()).toContain(file)
-    expect(files).not.toContain(file)
-  }
-)
+it.each([
+  "test/platform/tls/tls-peers.test.ts",
+  "test/platform/tls/tls-soak.test.ts",
+  "test/actors/lasting-garbage.test.ts"
+])("gives a process of its own to a test that counts what its process holds: %s", (file) => {
+  expect(ownProcessTests()).toContain(file)
+  expect(files).not.toContain(file)
+})

@@ -29,7 +29,9 @@ export const ownProcessTests = (): ReadonlyArray<string> =>
     .sort()
 
 const needsOwnProcess = (file: string): boolean =>
-  /\bvi\.(mock|doMock)\(|\.(connections|settingsKept)\(\)|\/proc\/self\/(task|fd|smaps)/.test(textOf(file))
+  /\bvi\.(mock|doMock)\(|\.(connections|settingsKept)\(\)|\/proc\/self\/(task|fd|smaps)|\bkeptForEach\(/.test(
+    textOf(file)
+  )
 
 /** True if the file, or anything it imports, imports node:child_process. */
 const startsProcesses = (file: string, seen = new Set<string>()): boolean => {

@@ -1,5 +1,5 @@
 /** A token host without a process: tests say what the module would, on a test clock. */
-import { createSign, generateKeyPairSync } from "node:crypto"
+import { generateKeyPairSync, sign } from "node:crypto"
 import { Effect, type Scope } from "effect"
 import { cryptokiBehaviour } from "../../../../src/actors/cryptoki/cryptoki-actor.ts"
 import { CallRefused, CallTimedOut, type HostFault } from "../../../../src/actors/cryptoki/host/faults.ts"
@@ -165,7 +165,7 @@ const answer = (module: FakeModule, name: HostRequestName, slot: string): Effect
 }
 
 const signature = ({ isQuick }: FakeModule) => ({
-  signature: createSign("sha256").update("").sign({ key: privateKey, dsaEncoding: "ieee-p1363" }),
+  signature: sign("sha256", Buffer.alloc(0), { key: privateKey, dsaEncoding: "ieee-p1363" }),
   mechanismIndex: 0,
   isQuick,
   tookMs: isQuick ? 0.5 : 2
