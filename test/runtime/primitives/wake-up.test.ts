@@ -1,5 +1,5 @@
 /** A wake-up is never lost, several are one, and what was added with it is seen. */
-import { Effect, Exit, Fiber } from "effect"
+import { Effect, Exit, Fiber, References } from "effect"
 import { describe, expect, it } from "vitest"
 import { WakeUp } from "../../../src/runtime/primitives/wake-up.ts"
 import { type Chance, chanceFrom, interleaved, seeds } from "../../../src/testing/seeded-scheduler.ts"
@@ -81,6 +81,56 @@ describe("a wake-up", () => {
           yield* Effect.timeout(wakeUp.wait, "1 second")
         }
       }).pipe(Effect.orDie)
+    ))
+
+  it("that comes while the fiber looks makes it look again", () =>
+    run(
+      Effect.gen(function* () {
+        const wakeUp = new WakeUp()
+        const work = ["one"]
+        const seen: Array<string> = []
+        const look = Effect.sync(() => {
+          seen.push(...work.splice(0))
+          if (seen.length > 1) return
+          work.push("another")
+          wakeUp.notify()
+        })
+        yield* Effect.forkChild(Effect.forever(Effect.andThen(wakeUp.wait, look)))
+        yield* settled
+        wakeUp.notify()
+        yield* settled
+        expect(seen).toEqual(["one", "another"])
+      })
+    ))
+
+  it("that a fiber took before its interruption is not there for the next", () =>
+    run(
+      Effect.gen(function* () {
+        const wakeUp = new WakeUp()
+        const first = yield* Effect.forkChild(Effect.andThen(wakeUp.wait, Effect.never))
+        yield* settled
+        wakeUp.notify()
+        yield* settled
+        yield* Fiber.interrupt(first)
+        const next = yield* Effect.forkChild(wakeUp.wait)
+        yield* settled
+        expect(next.pollUnsafe()).toBeUndefined()
+      })
+    ))
+
+  it("is kept wherever the fiber is paused before it waits", () =>
+    run(
+      Effect.gen(function* () {
+        for (let operations = 3; operations < 20; operations++) {
+          const wakeUp = new WakeUp()
+          const limit = Effect.provideService(References.MaxOpsBeforeYield, operations)
+          const waiting = Effect.runFork(limit(Effect.andThen(Effect.void, wakeUp.wait)))
+          wakeUp.notify()
+          yield* settled
+          yield* settled
+          expect([operations, waiting.pollUnsafe()]).toEqual([operations, Exit.void])
+        }
+      })
     ))
 
   it("is never lost, whenever work comes, the fiber looks, and either is paused between two steps", () => {
