@@ -88,7 +88,7 @@ export const within = {
 interface Access {
   readonly uid: number | undefined
   /** Neither root nor the service's own user: its wrong PINs are counted. */
-  readonly countedAs?: ClientId
+  readonly countedAs: ClientId | undefined
   /** The number of the effective rule, from 1. */
   readonly rule: number | undefined
   readonly operations: ReadonlyArray<ServerOperation>
@@ -100,23 +100,26 @@ interface Access {
 
 /** `ownUid`: the user the service runs as. */
 export const accessOf = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
-  const access = accessByRules(client, rules, ownUid)
-  const isExempt = client.uid === 0 || client.uid === ownUid
-  return isExempt ? access : { ...access, countedAs: client.ownerUid ?? client.uid ?? "unknown" }
-}
-
-const accessByRules = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
-  if (client.uid !== undefined && (client.uid === 0 || client.uid === ownUid))
-    return { uid: client.uid, rule: undefined, isUnlimited: true, operations: allOperations, scope: undefined }
+  const { uid } = client
+  if (uid !== undefined && (uid === 0 || uid === ownUid))
+    return {
+      uid,
+      countedAs: undefined,
+      rule: undefined,
+      isUnlimited: true,
+      operations: allOperations,
+      scope: undefined
+    }
+  const countedAs = client.ownerUid ?? uid ?? "unknown"
   const index = rules.findIndex((rule) => mayName(rule, client))
   const rule = rules[index]
   if (rule === undefined)
-    return { uid: client.uid, rule: undefined, isUnlimited: false, operations: everybodysOperations, scope: undefined }
+    return { uid, countedAs, rule: undefined, isUnlimited: false, operations: everybodysOperations, scope: undefined }
   // A client that may belong to a rule is restricted by it, and gets no more than the default.
   const operations = names(rule, client)
     ? rule.operations
     : rule.operations.filter((one) => everybodysOperations.includes(one))
-  return { uid: client.uid, rule: index + 1, isUnlimited: false, operations, scope: rule.scope }
+  return { uid, countedAs, rule: index + 1, isUnlimited: false, operations, scope: rule.scope }
 }
 
 const names = ({ who }: AccessRule, { uid, gid, groups = [] }: Client): boolean =>
