@@ -34,8 +34,8 @@ export const bareNode = async (settleMs = 2000) => {
 export const withoutExtraCertificates = (env = process.env) =>
   Object.fromEntries(Object.entries(env).filter(([name]) => name !== "NODE_EXTRA_CA_CERTS"))
 
-/** An idle process looks every 10 s, and gives back at two looks. */
-export const idleMs = 35_000
+/** An idle process looks every 10 s, and gives back at three looks. */
+export const idleMs = 45_000
 
 /** A row for own memory and one for RSS, both against a bare Node. `taken`: memories; limits are ratios. */
 export const memoryRows = (what, taken, bare, limits) =>

@@ -3,8 +3,8 @@
  * malloc keeps its holes: together half of an idle process.
  *
  * Checked every 10 s. Idle: no more loop events than keep-alives cause, and no pending work.
- * Then, if the private memory has grown since the last time, one collection, which blocks for some tens of
- * milliseconds. Private memory is not shared with other processes; resident memory is unsuitable, as the collection
+ * Then, if the private memory has grown since the last time, one collection at this look and at the next two, each of which
+ * blocks for some tens of milliseconds. Private memory is not shared with other processes; resident memory is unsuitable, as the collection
  * itself maps pages of Node's file again.
  */
 import { readFileSync } from "node:fs"
@@ -45,17 +45,18 @@ export const giveMemoryBackWhenIdle = ({
 export const idleCheck = (process: IdleProcess, isBusy: () => boolean): (() => boolean) => {
   let eventsBefore = process.events()
   let ownAfter = 0
+  let following = 0
   return () => {
     const events = process.events()
     const handled = events - eventsBefore
     eventsBefore = events
     if (handled > maxEventsWhenIdle || isBusy()) return false
     const own = process.ownBytes()
-    if (own === undefined || own < ownAfter + worthwhileBytes) return false
+    if (own === undefined || (following === 0 && own < ownAfter + worthwhileBytes)) return false
     process.giveBack()
-    const after = process.ownBytes() ?? own
-    // After a collection that freed much, another follows: V8 frees code only after several collections without use.
-    ownAfter = own - after < worthwhileBytes ? after : 0
+    ownAfter = process.ownBytes() ?? own
+    // V8 frees code only after several collections without use.
+    following = own - ownAfter >= worthwhileBytes ? followingCollections : Math.max(0, following - 1)
     return true
   }
 }
@@ -97,6 +98,9 @@ const withAddon = (work: () => void): void => {
     // Without the add-on nothing is released; whatever needs the add-on reports it.
   }
 }
+
+/** After one that freed much. */
+const followingCollections = 2
 
 /** The smallest page size of Linux: larger ones are only underestimated. */
 const pageBytes = 4096

@@ -27,15 +27,15 @@ const played = (own = 20 * mebibyte, floor = 10 * mebibyte) => {
 }
 
 describe("memory of an idle process", () => {
-  it("is given back until that brings little, and again when it has grown", () => {
+  it("is given back at three looks, and again when it has grown", () => {
     const { state, process } = played()
     const check = idleCheck(process, () => false)
-    expect([check(), check(), check()]).toEqual([true, true, false])
+    expect([check(), check(), check(), check()]).toEqual([true, true, true, false])
     state.own = 11 * mebibyte
     expect(check()).toBe(false)
     state.own = 12 * mebibyte
-    expect([check(), check(), check()]).toEqual([true, true, false])
-    expect(state.given).toBe(4)
+    expect([check(), check(), check(), check()]).toEqual([true, true, true, false])
+    expect(state.given).toBe(6)
   })
 
   it("stays while events come in, until a whole interval was quiet", () => {
