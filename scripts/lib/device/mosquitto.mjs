@@ -30,6 +30,8 @@ export const startMosquitto = async ({ dir, config, readyWhen, trace = () => und
   let log = ""
   child.stderr.setEncoding("utf8").on("data", (text) => {
     log += text
+    // A line for each packet: of a million messages more than a string can hold.
+    if (log.length > 2 * mostLogged) log = log.slice(-mostLogged)
   })
   const killWithUs = () => child.kill("SIGKILL")
   process.once("exit", killWithUs)
@@ -76,3 +78,6 @@ const answers = (target) =>
     socket.once("error", () => resolve(false))
     socket.once("connect", () => socket.destroy())
   })
+
+/** Characters of the log that are kept. */
+const mostLogged = 4 * 1024 * 1024
