@@ -40,10 +40,18 @@ import { defaultServerLimits } from "./p11-server/default-limits.ts"
 const nothing = 100
 const pieces = 8000
 
-it("a signature leaves nothing for a full collection", () =>
+// As long as CertificateVerify of TLS 1.3.
+const asked = { toSign: new Uint8Array(130), uri: "pkcs11:token=t;object=k", pin: undefined }
+const withScheme = { _tag: "SignRequestWithSigScheme", ...asked, scheme: "ecdsa_secp256r1_sha256" } as const
+const requests: ReadonlyArray<readonly [string, Frame]> = [
+  ["with a scheme", withScheme],
+  ["of an older client", { _tag: "SignRequest", ...asked }]
+]
+
+it.each(requests)("a signature %s leaves nothing for a full collection", (_, request) =>
   run(
     Effect.gen(function* () {
-      const sign = yield* signingService
+      const sign = yield* signingService(request)
       expect(yield* Effect.promise(sign)).toBe("served")
       const clients = 16
       const signAll = async (count: number) => {
@@ -54,7 +62,8 @@ it("a signature leaves nothing for a full collection", () =>
       }
       expect(yield* Effect.promise(() => keptForEach(pieces, signAll))).toBeLessThan(nothing)
     })
-  ))
+  )
+)
 
 it.each([
   // Each in a batch of its own: messages that are acknowledged together would be one batch for ever.
@@ -88,58 +97,51 @@ const run = (scenario: Effect.Effect<void, never, Scope.Scope>): Promise<void> =
   )
 
 /** A client of the signing service: all that a signature passes but the socket and the token host. */
-const signingService: Effect.Effect<() => Promise<Outcome>, never, Scope.Scope> = Effect.gen(function* () {
-  const { ref: cryptoki, module } = yield* startFake()
-  const times = yield* timeLimits
-  const fork = Effect.runForkWith(yield* Effect.context<never>())
-  const metrics = new Metrics()
-  const status = serverStatus(new StatusFeed())
-  const publish = (event: P11ServerEvent) => {
-    metrics.record(event)
-    return status.onRequest(event, "uri" in event ? metrics.tokenIn(event.uri) : "")
-  }
-  const connections = new ClientConnections()
-  const policy = { scope: undefined, defaultPin: undefined, rules: [], limits: defaultServerLimits }
-  const selectors = new SelectorCache()
-  const initialising = Semaphore.makeUnsafe(1)
-  const onIgnored = () => Effect.void
-  const stream = {
-    readToEnd: (_limit, done) => done(signRequest.slice()),
-    finish: (_answer, done) => done("written"),
-    close: () => undefined
-  } satisfies Pick<UnixStream, "readToEnd" | "finish" | "close"> as UnixStream
-  return () => {
-    const { promise, resolve } = later<Outcome>()
-    const client = { uid: 1000, gid: 1000, pid: 1 }
-    // Neither root nor the user of the service.
-    const request = { cryptoki, policy, access: accessOf(client, [], 1), selectors, initialising, onIgnored }
-    const answer = (frame: Frame) =>
-      spanned("signing request", { kind: "server", work: frame._tag }, answerRequest(request, frame))
-    const connection = connections.add(stream, client)
-    const exchange = { stream, client, limits: policy.limits, times, scope: undefined, answer, publish }
-    connection.asking = readRequest(exchange, (_next, serving) => {
-      const served = Effect.map(serving, (outcome) => {
-        connections.count(outcome)
-        resolve(outcome)
+const signingService = (request: Frame): Effect.Effect<() => Promise<Outcome>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { ref: cryptoki, module } = yield* startFake()
+    const times = yield* timeLimits
+    const fork = Effect.runForkWith(yield* Effect.context<never>())
+    const metrics = new Metrics()
+    const status = serverStatus(new StatusFeed())
+    const publish = (event: P11ServerEvent) => {
+      metrics.record(event)
+      return status.onRequest(event, "uri" in event ? metrics.tokenIn(event.uri) : "")
+    }
+    const connections = new ClientConnections()
+    const policy = { scope: undefined, defaultPin: undefined, rules: [], limits: defaultServerLimits }
+    const selectors = new SelectorCache()
+    const initialising = Semaphore.makeUnsafe(1)
+    const onIgnored = () => Effect.void
+    const bytes = encodeFrame(request)
+    const stream = {
+      readToEnd: (_limit, done) => done(bytes.slice()),
+      finish: (_answer, done) => done("written"),
+      close: () => undefined
+    } satisfies Pick<UnixStream, "readToEnd" | "finish" | "close"> as UnixStream
+    return () => {
+      const { promise, resolve } = later<Outcome>()
+      const client = { uid: 1000, gid: 1000, pid: 1 }
+      // Neither root nor the user of the service.
+      const context = { cryptoki, policy, access: accessOf(client, [], 1), selectors, initialising, onIgnored }
+      const answer = (frame: Frame) =>
+        spanned("signing request", { kind: "server", work: frame._tag }, answerRequest(context, frame))
+      const connection = connections.add(stream, client)
+      const exchange = { stream, client, limits: policy.limits, times, scope: undefined, answer, publish }
+      connection.asking = readRequest(exchange, (_next, serving) => {
+        const served = Effect.map(serving, (outcome) => {
+          connections.count(outcome)
+          resolve(outcome)
+        })
+        const ended = Effect.sync(() => {
+          connections.end(connection)
+          module.asked.length = 0
+        })
+        connection.fiber = fork(Effect.ensuring(served, ended))
       })
-      const ended = Effect.sync(() => {
-        connections.end(connection)
-        module.asked.length = 0
-      })
-      connection.fiber = fork(Effect.ensuring(served, ended))
-    })
-    return promise
-  }
-})
-
-const signRequest = encodeFrame({
-  _tag: "SignRequestWithSigScheme",
-  // As long as CertificateVerify of TLS 1.3.
-  toSign: new Uint8Array(130),
-  uri: "pkcs11:token=t;object=k",
-  scheme: "ecdsa_secp256r1_sha256",
-  pin: undefined
-})
+      return promise
+    }
+  })
 
 /**
  * Forwards a message, from the local broker to its PUBACK, which comes in order: a bridge between two links whose brokers are in

@@ -23,8 +23,10 @@ export const answerRequest = (context: RequestContext, request: Frame): Effect.E
   switch (request._tag) {
     case "ChooseSchemeRequest":
       return chooseScheme(context, request)
-    case "SignRequest":
-      return sign(context, { ...request, scheme: undefined })
+    case "SignRequest": {
+      const { toSign, uri, pin } = request
+      return sign(context, { toSign, uri, pin, scheme: undefined })
+    }
     case "SignRequestWithSigScheme":
       return sign(context, request)
     default:
